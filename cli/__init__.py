@@ -1,0 +1,51 @@
+"""The command line: parse, call the library, print. No logic of its own, no heavy import on top."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import ImganError, Stopped
+
+app = typer.Typer(
+    name="imgan",
+    help="Turn one image into another, and see what the adversary adds.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"imgan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a user's error is one sentence and exit code 2, without a traceback."""
+    try:
+        app()
+    except ImganError as error:
+        typer.echo(f"imgan: {error}", err=True)
+        sys.exit(2)
+    except Stopped as stopped:
+        typer.echo(f"imgan: {stopped}", err=True)
+        sys.exit(130)
+
+
+from . import train  # noqa: E402, F401  (adds its commands to app)

@@ -1,0 +1,29 @@
+"""imgan: turn one image into another, and see what the adversary adds.
+
+``imgan.core`` is the adversarial core, ``imgan.upscale`` the shipped super-resolution models. Heavy
+libraries are imported when something that needs them is used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .inference.upscale import upscale as upscale
+
+__all__ = ["__version__", "upscale"]
+__version__ = "0.1.0"
+
+# In a checkout, recipes/, cli/ and assets/ lie beside this package; installed, they lie inside it.
+_root = Path(__file__).resolve().parent.parent
+if (_root / "pyproject.toml").is_file() and (_root / "cli").is_dir():
+    __path__.append(str(_root))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "upscale":
+        from .inference.upscale import upscale
+
+        return upscale
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

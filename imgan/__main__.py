@@ -1,0 +1,6 @@
+"""``python -m imgan``."""
+
+from imgan.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""The one place that touches albumentations: 2.0.8 is the last version under the MIT licence."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+# Else albumentations asks the network for a newer version of itself when it is imported.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import albumentations as A
+import cv2
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .degrade import RealisticSettings
+
+_KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
+
+
+def realistic_pipeline(scale: int, settings: RealisticSettings) -> A.Compose:
+    """Everything of `RealisticDegradation` before the final resizing; leaves about 1/scale."""
+    least, most = (factor / scale - 1 for factor in settings.detour)
+    blur = A.AdvancedBlur(
+        blur_limit=(7, 15),
+        sigma_x_limit=settings.blur_sigma,
+        sigma_y_limit=settings.blur_sigma,
+        beta_limit=(0.999, 1.001),  # Gaussian; albumentations wants 1 strictly inside
+        noise_limit=(1.0, 1.0),
+        p=settings.blur_probability,
+    )
+    resize = A.OneOf(
+        [A.RandomScale((least, most), interpolation=kernel, p=1) for kernel in _KERNELS], p=1
+    )
+    noise = A.OneOf(
+        [
+            A.GaussNoise(std_range=settings.gaussian_noise, p=1),
+            A.ShotNoise(scale_range=settings.poisson_noise, p=1),
+        ],
+        p=settings.noise_probability,
+    )
+    jpeg = A.ImageCompression(quality_range=settings.jpeg_quality, p=settings.jpeg_probability)
+    return A.Compose([blur, resize, noise, jpeg])
+
+
+def run_seeded(pipeline: A.Compose, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """Run a pipeline so that its answer depends on the image and `seed` alone."""
+    pipeline.set_random_seed(seed)
+    result: NDArray[np.uint8] = pipeline(image=image)["image"]
+    return result
+
+
+def resize_randomly(
+    image: NDArray[np.uint8], size: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Resize ``[H, W, 3]`` to ``size = (height, width)`` with a kernel drawn by `rng`."""
+    kernel = _KERNELS[rng.integers(len(_KERNELS))]
+    result: NDArray[np.uint8] = cv2.resize(image, size[::-1], interpolation=kernel)
+    return result

@@ -1,0 +1,229 @@
+"""A folder of photos as an endless, repeatable stream of training crops.
+
+Decoding is the bottleneck of training on photos (tens of milliseconds a photo against tens of
+microseconds a crop), so each photo is decoded once into a cache of raw pixels, together with its
+low-resolution twin, and crops are cut from the memory-mapped cache. Crop number i is a function of
+(seed, i) alone: the position in the stream is the whole state of the data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import ImganError
+from ..files import replacing
+
+Pixels = NDArray[np.uint8]
+Degrade = Callable[[Pixels, np.random.Generator], Pixels]
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".gif"}
+GRID = 4
+"""Crops start at multiples of this many low-resolution pixels."""
+
+
+def cache_folder() -> Path:
+    """Where decoded photos are kept: ``$IMGAN_CACHE``, else the user's cache folder."""
+    own = os.environ.get("IMGAN_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgan"
+
+
+def find_photos(folders: Sequence[Path]) -> list[Path]:
+    """Every image file in the folders and below, sorted; a file stands for itself."""
+    found: set[Path] = set()
+    for folder in folders:
+        if folder.is_file():
+            found.add(folder)
+        elif folder.is_dir():
+            found.update(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        else:
+            raise ImganError(f"there is no folder {folder}")
+    if not found:
+        raise ImganError(f"there is no image in {', '.join(map(str, folders))}")
+    return sorted(found)
+
+
+@dataclass
+class PhotoSet:
+    """Decoded photos: high and low are memory-mapped uint8 arrays [H, W, 3] of equal index."""
+
+    paths: list[Path] = field(default_factory=list)
+    high: list[Pixels] = field(default_factory=list)
+    low: list[Pixels] = field(default_factory=list)
+    skipped: dict[Path, str] = field(default_factory=dict)
+
+    @property
+    def megapixels(self) -> float:
+        """Size of all photos together."""
+        return sum(a.shape[0] * a.shape[1] for a in self.high) / 1e6
+
+
+def load_photos(
+    folders: Sequence[Path],
+    scale: int,
+    smallest: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> PhotoSet:
+    """Decode every photo once and shrink it by `scale`, or take both from the cache.
+
+    Photos of fewer than `smallest` pixels on a side and files that cannot be decoded are left out
+    and named in ``skipped``, each with its reason.
+
+    Raises:
+        ImganError: there is no photo that can be used.
+    """
+    paths = find_photos(folders)
+    photos = PhotoSet()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = [pool.submit(_cached, path, scale, smallest) for path in paths]
+        for done, (path, job) in enumerate(zip(paths, jobs, strict=True), 1):
+            try:
+                high, low = job.result()
+            except ImganError as error:
+                photos.skipped[path] = str(error)
+            else:
+                photos.paths.append(path)
+                photos.high.append(high)
+                photos.low.append(low)
+            progress(done, len(paths))
+    if not photos.paths:
+        path, reason = next(iter(photos.skipped.items()))
+        raise ImganError(f"none of the {len(paths)} images can be used; {path}: {reason}")
+    return photos
+
+
+def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
+    from .degrade import imresize_uint8
+
+    stat = path.stat()
+    identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|1"
+    stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    high_file = cache_folder() / "photos" / f"{stem}-high.npy"
+    low_file = high_file.with_name(f"{stem}-low.npy")
+    if not (high_file.is_file() and low_file.is_file()):
+        high = _decode(path)
+        height, width = (side // scale * scale for side in high.shape[:2])
+        if min(height, width) < smallest:
+            size = f"{high.shape[1]}x{high.shape[0]}"
+            raise ImganError(f"{size} pixels, and {smallest} on each side are needed")
+        high = high[:height, :width].copy()
+        image = torch.from_numpy(high).permute(2, 0, 1)  # [3, H, W]
+        low = imresize_uint8(image, 1 / scale).permute(1, 2, 0).contiguous().numpy()
+        for file, pixels in ((high_file, high), (low_file, low)):
+            with replacing(file) as beside:
+                np.save(beside, pixels)
+    high, low = (np.load(file, mmap_mode="r") for file in (high_file, low_file))
+    if min(high.shape[:2]) < smallest:
+        size = f"{high.shape[1]}x{high.shape[0]}"
+        raise ImganError(f"{size} pixels, and {smallest} on each side are needed")
+    return high, low
+
+
+def _decode(path: Path) -> Pixels:
+    """The photo as 8-bit RGB [H, W, 3], upright."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as file:
+            return np.array(ImageOps.exif_transpose(file).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImganError(f"cannot be decoded ({error})") from None
+
+
+class Crops(Dataset[dict[str, Tensor]]):
+    """Crop i: ``{"low": uint8 [3, crop, crop], "high": uint8 [3, scale*crop, scale*crop]}``.
+
+    A place is drawn among those of enough detail, then one of the eight flips and turns; both
+    twins move alike. With `degrade` the low twin is made from the high one, otherwise it is cut
+    from the photo shrunk as a whole, so that no crop's border shows.
+    """
+
+    def __init__(
+        self,
+        photos: PhotoSet,
+        scale: int,
+        crop: int,
+        min_detail: float,
+        seed: int,
+        degrade: Degrade | None = None,
+    ) -> None:
+        self.photos, self.scale, self.crop = photos, scale, crop
+        self.seed, self.degrade = seed, degrade
+        places = [_places(low, crop, min_detail) for low in photos.low]
+        self.photo = np.repeat(np.arange(len(places)), [len(p) for p in places])
+        self.place = np.concatenate(places)
+        if not len(self.place):
+            raise ImganError(
+                f"no crop of the photos has a detail of {min_detail} grey levels; lower "
+                "data.min_detail"
+            )
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells data sets apart: of the same photos and settings it is the same everywhere."""
+        shapes = [(path.name, low.shape) for path, low in zip(self.photos.paths, self.photos.low, strict=True)]
+        content = repr((shapes, self.scale, self.crop, len(self.place), self.seed))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        random = np.random.default_rng((self.seed, index))
+        drawn = int(random.integers(len(self.place)))
+        photo, (top, left) = self.photo[drawn], self.place[drawn]
+        c, s = self.crop, self.scale
+        high = self.photos.high[photo][top * s : (top + c) * s, left * s : (left + c) * s]
+        low = self.photos.low[photo][top : top + c, left : left + c]
+        turn = int(random.integers(8))
+        high, low = _turned(high, turn), _turned(low, turn)
+        if self.degrade:
+            low = self.degrade(np.ascontiguousarray(high), random)
+        return {"low": _tensor(low), "high": _tensor(high)}
+
+
+def _places(low: Pixels, crop: int, min_detail: float) -> NDArray[np.int32]:
+    """Top left corners [n, 2] of the crops on the grid with enough detail."""
+    grey = np.asarray(low, np.float32).mean(2)  # [H, W]
+    step = np.zeros_like(grey)
+    step[:, 1:] += np.abs(np.diff(grey, axis=1))
+    step[1:] += np.abs(np.diff(grey, axis=0))
+    total = np.pad(step, ((1, 0), (1, 0))).cumsum(0, dtype=np.float64).cumsum(1)
+    y = np.arange(0, grey.shape[0] - crop + 1, GRID)
+    x = np.arange(0, grey.shape[1] - crop + 1, GRID)
+    below, above = total[y + crop], total[y]
+    detail = below[:, x + crop] - below[:, x] - above[:, x + crop] + above[:, x]
+    rows, columns = np.nonzero(detail >= min_detail * crop**2)
+    return np.stack([y[rows], x[columns]], axis=1).astype(np.int32)
+
+
+def _turned(pixels: Pixels, turn: int) -> Pixels:
+    """One of the eight symmetries of the square; 0 leaves all as it is."""
+    if turn & 1:
+        pixels = pixels[::-1]
+    if turn & 2:
+        pixels = pixels[:, ::-1]
+    return pixels.swapaxes(0, 1) if turn & 4 else pixels
+
+
+def _tensor(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())  # [3, H, W]
+
+
+def summary(photos: PhotoSet) -> dict[str, Any]:
+    """Count and size, for the model's card."""
+    return {
+        "photos": len(photos.paths),
+        "megapixels": round(photos.megapixels, 1),
+        "skipped": len(photos.skipped),
+    }

@@ -1,0 +1,254 @@
+"""Distances between the features of networks that were trained to classify: VGG-19 loss, LPIPS.
+
+The backbones are 3 to 550 MB and not part of imgan. Each comes from a local file, or from
+torchvision: its cache in TORCH_HOME, else its download.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import ImganError
+from ..networks.vgg import LAYERS, VGG19Features
+
+Backbone = Literal["squeeze", "alex", "vgg"]
+
+_TORCHVISION_INPUT = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# The original Caffe weights: 0-255 minus ImageNet's mean colour, here in RGB and over 255.
+_CAFFE_INPUT = ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255))
+
+_LPIPS_BACKBONES: dict[Backbone, tuple[str, str]] = {
+    "squeeze": ("SqueezeNet1_1_Weights", "SqueezeNet 1.1"),
+    "alex": ("AlexNet_Weights", "AlexNet"),
+    "vgg": ("VGG16_Weights", "VGG-16"),
+}
+_LPIPS_SMALLEST = 32
+
+_VGG_WAY_OUT = "give them as a file (`--vgg FILE`, recipe key `cost.perceptual.weights`)"
+_LPIPS_WAY_OUT = "give them as a file (`--lpips-weights FILE`)"
+
+
+class NormalisedVGG19(nn.Module):
+    """VGG-19's features of images in [0, 1]; the normalisation that the weights want is inside.
+
+    Frozen: no parameter asks for a gradient, the input may.
+
+    Shape: ``[N, 3, H, W] RGB in [0, 1] -> {layer: [N, C, h, w]}``.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        layers: Iterable[str],
+        state: Mapping[str, Tensor],
+        mean: Iterable[float],
+        std: Iterable[float],
+    ) -> None:
+        super().__init__()
+        self.vgg = VGG19Features(layers)
+        self.vgg.load_state_dict({key: state[key] for key in self.vgg.state_dict()})
+        self.register_buffer("mean", torch.tensor(list(mean)).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(list(std)).view(1, 3, 1, 1))
+        self.requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        features: dict[str, Tensor] = self.vgg((image - self.mean) / self.std)
+        return features
+
+
+def vgg19_features(layers: Iterable[str], weights: Path | None = None) -> NormalisedVGG19:
+    """Make the VGG-19 extractor for `layers` (names as in `imgan.networks.vgg.LAYERS`).
+
+    `weights` is a state dict of torchvision's vgg19 (.pth, .safetensors), or the original Caffe
+    weights (BGR, 0-255) in 8 bits (.npz with NAME|q, NAME|scale, NAME|min in Keras' names, kernels
+    HWIO); without it torchvision's ImageNet weights are taken from TORCH_HOME or downloaded. The
+    two sets of weights are two trainings whose features differ in scale: a loss is calibrated for
+    one of them.
+
+    Raises:
+        ImganError: a layer is unknown, the file is missing or damaged or holds another network, or
+            the download failed.
+    """
+    wanted = list(layers)
+    if unknown := [name for name in wanted if name not in LAYERS]:
+        raise ImganError(f"VGG-19 has no layer {unknown[0]!r}; the deepest is relu5_4")
+    caffe = weights is not None and weights.suffix == ".npz"
+    if weights is None:
+        state = _download("VGG19_Weights", "VGG-19", _VGG_WAY_OUT)
+    else:
+        state = _read_quantised_vgg19(weights) if caffe else _read_state(weights)
+    try:
+        return NormalisedVGG19(wanted, state, *(_CAFFE_INPUT if caffe else _TORCHVISION_INPUT))
+    except (KeyError, RuntimeError):
+        raise ImganError(f"{weights} does not hold the layers of torchvision's VGG-19") from None
+
+
+class PerceptualLoss(nn.Module):
+    """The distance of two images in VGG-19's features, summed over layers with weights.
+
+    SRGAN's content loss (Ledig et al. 2017, equation 5) is ``{"relu5_4": 1}`` with "mse": the paper
+    takes phi_{5,4} "after activation". ESRGAN (Wang et al. 2018, section 3.2) takes the same layer
+    before it, ``{"conv5_4": 1}`` with "l1", as hardly a feature is left positive that deep. Both
+    average over channels too, which equation 5 leaves open; the paper's further factor of 1/12.75
+    on the features belongs into the weights (1/12.75**2 for "mse").
+
+    Shape: ``output, target [N, 3, H, W] RGB in [0, 1] -> scalar``, float32 under autocast as well.
+    The target's features carry no gradient.
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, float],
+        weights: Path | None = None,
+        criterion: Literal["l1", "mse"] = "l1",
+    ) -> None:
+        super().__init__()
+        self.layers = dict(layers)
+        self.features = vgg19_features(self.layers, weights)
+        self.distance = {"l1": functional.l1_loss, "mse": functional.mse_loss}[criterion]
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        with torch.no_grad():
+            wanted = self.features(target)
+        found = self.features(output)
+        distances = [
+            weight * self.distance(found[name].float(), wanted[name].float())
+            for name, weight in self.layers.items()
+        ]
+        return torch.stack(distances).sum()
+
+
+class LpipsDistance(nn.Module):
+    """LPIPS, the learned perceptual distance (Zhang et al. 2018), version 0.1; lower is better.
+
+    `protocol` says which backbone it is and where its weights came from: figures compare only
+    where it agrees, and the published ones are those of "torchvision's weights". Frozen, and always
+    in eval mode; gradients flow to the input, so it serves as a loss too.
+
+    Shape: ``[N, 3, H, W] RGB in [0, 1], twice -> [N]``; 32 pixels and more to a side.
+    """
+
+    def __init__(self, backbone: Backbone = "squeeze", weights: Path | None = None) -> None:
+        """Load the linear heads from the lpips package, the backbone from `weights`.
+
+        `weights` is a state dict under torchvision's names (.pth, .safetensors); without it,
+        torchvision's are taken from TORCH_HOME or downloaded.
+
+        Raises:
+            ImganError: the file is missing, damaged or holds another network, or the download
+                failed.
+        """
+        super().__init__()
+        with warnings.catch_warnings():  # lpips calls torchvision's constructors the old way
+            warnings.simplefilter("ignore")
+            import lpips
+
+            self.lpips = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
+        enum, name = _LPIPS_BACKBONES[backbone]
+        if weights is None:
+            state = _download(enum, name, _LPIPS_WAY_OUT)
+            source = "torchvision's weights"
+        else:
+            state = _read_state(weights)
+            source = f"local backbone {weights.name}"
+        try:
+            # sliceK.N.* in lpips is features.N.* in torchvision.
+            own = self.lpips.net.state_dict()
+            self.lpips.net.load_state_dict(
+                {key: state["features." + key.partition(".")[2]] for key in own}
+            )
+        except (KeyError, RuntimeError):
+            raise ImganError(f"{weights} does not hold the layers of torchvision's {name}") from None
+        self.requires_grad_(False)
+        self.eval()
+        self.protocol = f"LPIPS ({backbone}, {source})"
+
+    def train(self, mode: bool = True) -> LpipsDistance:
+        """Stay in eval mode: the heads have dropout."""
+        return super().train(False)
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        if min(output.shape[-2:]) < _LPIPS_SMALLEST:
+            height, width = output.shape[-2:]
+            raise ImganError(
+                f"LPIPS needs images of {_LPIPS_SMALLEST} pixels and more to a side, "
+                f"and one is {width}x{height}; leave that image out"
+            )
+        distance: Tensor = self.lpips(output, target, normalize=True)  # [N, 1, 1, 1]
+        return distance.flatten()
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    """Read a state dict; a .pth file is unpickled as tensors only, so no code of it runs."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise ImganError(f"there is no file of weights {path}") from None
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, SafetensorError):
+        raise ImganError(f"{path} cannot be read as weights (.pth, .safetensors)") from None
+    return state if isinstance(state, dict) else {}
+
+
+def _read_quantised_vgg19(path: Path) -> dict[str, Tensor]:
+    """Read the 8-bit Caffe weights under torchvision's names, the first kernel turned to RGB."""
+    import zipfile
+
+    import numpy as np
+
+    numbers = {
+        f"block{name[4]}_conv{name[6]}": index
+        for index, name in VGG19Features(LAYERS).names.items()
+        if name.startswith("conv")
+    }
+    state: dict[str, Tensor] = {}
+    try:
+        with np.load(path) as file:
+            for key in file.files:
+                name, _, part = key.partition("|")
+                layer, _, kind = name.partition("/")
+                if part != "q" or layer not in numbers:
+                    continue
+                scale, least = (np.float32(file[f"{name}|{part}"]) for part in ("scale", "min"))
+                value = torch.from_numpy(file[key] * scale + least)
+                if kind == "kernel":
+                    value = value.permute(3, 2, 0, 1).contiguous()  # HWIO -> OIHW
+                target = {"kernel": "weight", "bias": "bias"}[kind]
+                state[f"features.{numbers[layer]}.{target}"] = value
+        state["features.0.weight"] = state["features.0.weight"].flip(1)  # BGR -> RGB
+    except FileNotFoundError:
+        raise ImganError(f"there is no file of weights {path}") from None
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        raise ImganError(f"{path} cannot be read as 8-bit weights of VGG-19") from None
+    return state
+
+
+def _download(enum: str, name: str, way_out: str) -> dict[str, Tensor]:
+    """Get torchvision's ImageNet weights from its cache, or from the network into its cache."""
+    import torchvision
+
+    weights = getattr(torchvision.models, enum).IMAGENET1K_V1
+    try:
+        return dict(weights.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # no network; a file cut short
+        cache = os.path.join(torch.hub.get_dir(), "checkpoints")
+        reason = getattr(error, "reason", error)
+        raise ImganError(
+            f"the weights of {name} are not in {cache} and {weights.url} cannot be fetched "
+            f"({reason}); {way_out}"
+        ) from None

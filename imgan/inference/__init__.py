@@ -1,0 +1,1 @@
+"""Use a model: on any image, any size, on what the machine has."""

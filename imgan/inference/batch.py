@@ -1,0 +1,166 @@
+"""Many files: which to read, and where each result goes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..data.images import FORMATS, READABLE
+from ..errors import ImganError
+
+PIPE = "-"
+_OWN = re.compile(r"(.+)_(x\d+(\.\d+)?|[wh]\d+|\d+x\d+)")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to read and the file to write; None stands for standard input and output."""
+
+    source: Path | None
+    target: Path | None
+
+    def __str__(self) -> str:
+        return PIPE if self.source is None else str(self.source)
+
+
+def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None) -> list[Job]:
+    """Pair every image with its result, before any work.
+
+    Args:
+        inputs: files, folders (searched to the bottom), patterns, or ``-`` alone.
+        out: a file for one image, a folder, or ``-``; None writes beside each image.
+        label: what is added to the names, as in ``photo_x4.png``.
+        format: a suffix without its dot; None keeps each image's, or takes PNG.
+
+    Raises:
+        ImganError: an input is missing, or two images would become the same file.
+    """
+    if format is not None and f".{format}" not in FORMATS:
+        names = ", ".join(suffix[1:] for suffix in FORMATS)
+        raise ImganError(f"--format is one of {names}, not {format!r}")
+    if PIPE in inputs and len(inputs) > 1:
+        raise ImganError("- (standard input) is one image and goes with no other input")
+    folder = None if out in (None, PIPE) else Path(out or "")
+    if folder and folder.suffix.lower() in FORMATS and not folder.is_dir():
+        return [_single(inputs, folder, format)]
+    if inputs == [PIPE]:
+        return [Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")]
+    found = list(_find(inputs, folder))
+    if not found:
+        raise ImganError(f"there are no images in {', '.join(inputs)}")
+    if out == PIPE:
+        if len(found) > 1:
+            raise ImganError(f"-o - takes one image, and here are {len(found)}")
+        return [Job(found[0][0], None)]
+    jobs = [
+        Job(file, (folder / inside if folder else file).with_name(_name(file, label, format)))
+        for file, inside in found
+    ]
+    _refuse_clashes(jobs)
+    return jobs
+
+
+def one_file(inputs: Sequence[str]) -> bool:
+    """Whether a single image is asked for by its name."""
+    return len(inputs) == 1 and (inputs[0] == PIPE or Path(inputs[0]).is_file())
+
+
+def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
+    if not (inputs == [PIPE] or one_file(inputs)):
+        if len(inputs) == 1:
+            list(_find(inputs, None))  # for its sentence, if there is no such file
+        raise ImganError(f"-o {target} is one file; for several images give a folder")
+    if format and FORMATS[f".{format}"] != FORMATS[target.suffix.lower()]:
+        raise ImganError(f"-o {target} and --format {format} disagree; give one of them")
+    if inputs == [PIPE]:
+        return Job(None, target)
+    job = Job(Path(inputs[0]), target)
+    _refuse_clashes([job])
+    return job
+
+
+def _name(file: Path, label: str, format: str | None) -> str:
+    suffix = file.suffix if file.suffix.lower() in FORMATS else ".png"
+    return f"{file.stem}_{label}{f'.{format}' if format else suffix}"
+
+
+def _find(inputs: Sequence[str], out: Path | None) -> Iterator[tuple[Path, Path]]:
+    """Every image once, with its path below the folder that was named."""
+    seen: set[str] = set()
+    for given in inputs:
+        for file, inside in _expand(given, out):
+            key = os.path.abspath(file)
+            if key not in seen:
+                seen.add(key)
+                yield file, inside
+
+
+def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
+    path = Path(given)
+    if path.is_dir():
+        for file in _walk(path, out):
+            yield file, file.relative_to(path)
+    elif path.exists():
+        yield path, Path(path.name)
+    elif any(sign in given for sign in "*?["):
+        matches = sorted(glob.glob(given, recursive=True))
+        files = [Path(match) for match in matches if os.path.isfile(match)]
+        if not files:
+            raise ImganError(f"no file matches {given}")
+        yield from ((file, Path(file.name)) for file in files if _wanted(file))
+    else:
+        raise ImganError(f"there is no file {given}")
+
+
+def _walk(top: Path, out: Path | None) -> Iterator[Path]:
+    """The images below `top`, links followed but never in a circle, without the output folder."""
+    skip = {os.path.realpath(out)} if out and not _same(out, top) else set()
+    for here, folders, files in os.walk(top, followlinks=True):
+        skip.add(os.path.realpath(here))
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if not name.startswith(".") and os.path.realpath(os.path.join(here, name)) not in skip
+        ]
+        yield from (file for name in sorted(files) if _wanted(file := Path(here, name)))
+
+
+def _wanted(file: Path) -> bool:
+    """An image, and not what an earlier run made of its neighbour."""
+    if file.name.startswith(".") or file.suffix.lower() not in READABLE:
+        return False
+    own = _OWN.fullmatch(file.stem)
+    return not (own and any(_beside(file, own[1])))
+
+
+def _beside(file: Path, stem: str) -> Iterator[Path]:
+    return (
+        other
+        for suffix in READABLE
+        for spelling in (suffix, suffix.upper(), file.suffix)
+        if (other := file.with_name(stem + spelling)).exists()
+    )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _refuse_clashes(jobs: list[Job]) -> None:
+    makers: dict[str, Path] = {}
+    sources = {os.path.realpath(job.source): job.source for job in jobs if job.source}
+    for job in jobs:
+        assert job.source and job.target
+        target = os.path.realpath(job.target)
+        if target in sources:
+            raise ImganError(f"{job.source} would be written over {sources[target]}; use -o FOLDER")
+        if target in makers:
+            raise ImganError(
+                f"{makers[target]} and {job.source} would both become {job.target}; "
+                "upscale them into different folders"
+            )
+        makers[target] = job.source

@@ -1,0 +1,55 @@
+"""Where to compute, and in which number format."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import ImganError
+
+PRECISIONS = ("auto", "float32", "bf16")
+
+
+def choose(device: str | None = None, precision: str = "auto") -> tuple[torch.device, torch.dtype]:
+    """The device and the dtype to compute with.
+
+    Args:
+        device: ``auto`` or None for the GPU where there is one and the CPU otherwise, or a name
+            of torch's: ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        precision: ``float32``, ``bf16``, or ``auto``: bf16 where the hardware multiplies matrices
+            in it (CUDA since Ampere, CPUs with AMX), float32 otherwise.
+
+    Raises:
+        ImganError: a name that does not exist, or a device that this machine does not have.
+    """
+    if precision not in PRECISIONS:
+        raise ImganError(
+            f"there is no precision {precision!r}; --precision is one of {', '.join(PRECISIONS)}"
+        )
+    chosen = _device(device)
+    bf16 = precision == "bf16" or (precision == "auto" and fast_bf16(chosen))
+    return chosen, torch.bfloat16 if bf16 else torch.float32
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than float32 on `device`."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Without AMX bf16 is emulated, and slower than float32.
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None or name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ImganError(f"there is no device {name!r}; use auto, cpu, cuda or mps") from None
+    count = {"cpu": 1, "cuda": torch.cuda.device_count()}.get(device.type)
+    if device.type == "mps":
+        count = int(torch.backends.mps.is_available())
+    if not count or (device.index or 0) >= count:
+        raise ImganError(f"this machine has no device {name!r}; use --device auto or cpu")
+    return device

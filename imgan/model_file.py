@@ -1,0 +1,154 @@
+"""One file, one model: a safetensors file whose header carries the model's card.
+
+A file runs no code when it is loaded: the weights are plain tensors, and the networks that the
+card names are looked up among imgan's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import ImganError
+from .files import replacing
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+KEY = "imgan"
+"""The entry of the safetensors header that holds the card, as JSON."""
+
+
+class NetworkCard(BaseModel):
+    """Which network, and its arguments."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    arguments: dict[str, Any] = {}
+
+
+class Card(BaseModel):
+    """What stands in a model file beside its weights.
+
+    `networks` maps the role ("generator") to a network; the tensors of a role are stored under
+    ``role.key``. `scores` maps a data set to its metrics. `log` has a row a report of the training.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    format: int = 1
+    pipeline: str
+    name: str
+    networks: dict[str, NetworkCard]
+    channels: int = 3
+    value_range: tuple[float, float] = (0.0, 1.0)
+    bit_depth: int = 8
+    scale: int = 1
+    size_multiple: int = 1
+    reach: int | None = Field(
+        default=None, description="input pixels to each side that an output pixel depends on"
+    )
+    cost: str = Field(default="", description="what it was trained on: 'mse', 'adversarial', ...")
+    steps: int = 0
+    recipe: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    scores: dict[str, dict[str, float]] = {}
+    licence: str = ""
+    notes: str = ""
+    version: str = ""
+    log: list[dict[str, float]] = []
+
+
+@dataclass
+class Model:
+    """A loaded model: the card, and its networks by role, in eval mode and float32."""
+
+    card: Card
+    networks: dict[str, nn.Module]
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that makes images."""
+        return self.networks["generator"]
+
+
+def save_model(path: Path, card: Card, states: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write a model file; `states` maps each role of the card to its state dict."""
+    from safetensors.torch import save_file
+
+    if set(states) != set(card.networks):
+        raise ValueError(f"states for {sorted(states)}, but the card names {sorted(card.networks)}")
+    tensors = {
+        f"{role}.{key}": value.detach().cpu().contiguous()
+        for role, state in states.items()
+        for key, value in state.items()
+    }
+    with replacing(path) as beside:
+        save_file(tensors, beside, metadata={KEY: card.model_dump_json()})
+
+
+def read_card(path: Path) -> Card:
+    """Read the card alone: fast, needs no torch.
+
+    Raises:
+        ImganError: no such file, not a safetensors file, or not one of imgan's.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= 100_000_000:
+                raise ValueError("no safetensors header")
+            header = json.loads(file.read(length))
+        card = header["__metadata__"][KEY]
+    except FileNotFoundError:
+        raise ImganError(f"there is no model file {path}") from None
+    except OSError as error:
+        raise ImganError(f"{path} cannot be read: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError):
+        raise ImganError(f"{path} is not an imgan model: its header has no card") from None
+    try:
+        return Card.model_validate_json(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ImganError(
+            f"{path}: the model's card is not one this version of imgan reads ({where}: "
+            f"{first['msg']}); update imgan, or save the model again"
+        ) from None
+
+
+def load_model(path: Path) -> Model:
+    """Load a model, ready for use: eval mode, float32, on the CPU.
+
+    Raises:
+        ImganError: the file is missing, damaged, or no model of imgan's.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from .networks import build
+
+    card = read_card(path)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ImganError(f"{path} is damaged ({error}); get or save it again") from None
+    networks: dict[str, nn.Module] = {}
+    for role, network in card.networks.items():
+        own = {
+            key.removeprefix(f"{role}."): value
+            for key, value in tensors.items()
+            if key.startswith(f"{role}.")
+        }
+        try:
+            module = build(network.name, network.arguments)
+            module.load_state_dict(own)
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ImganError(f"{path}: the weights do not fit the card: {reason}") from None
+        networks[role] = module.eval().requires_grad_(False)
+    return Model(card, networks)

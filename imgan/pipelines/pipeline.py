@@ -1,0 +1,74 @@
+"""What the training loop asks of a pipeline: networks, two costs, data, pictures, a card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ..core import AdversarialStep, Log
+from ..model_file import Card
+from ..recipe import Recipe
+
+Batch = Mapping[str, Tensor]
+Networks = Mapping[str, nn.Module]
+Exact = Mapping[str, Callable[[Tensor], Tensor]]
+Progress = Callable[[int, int], None]
+
+
+class Stream(Protocol):
+    """An endless data set: item i is a function of its settings and i alone."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells data sets apart, so that a run goes on with its own."""
+        ...
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]: ...
+
+
+class Pipeline(Protocol):
+    """Networks and two costs; the loop does the rest and knows no pipeline.
+
+    ``networks`` holds all networks by role; those of ``critics`` belong to the critic's player, all
+    others to the generator's. ``frozen`` are fixed modules (feature extractors).
+    """
+
+    recipe: Recipe
+    networks: dict[str, nn.Module]
+    critics: Sequence[str]
+    frozen: Sequence[nn.Module]
+
+    def dataset(self, folders: Sequence[Path], progress: Progress) -> Stream:
+        """The data in the folders."""
+        ...
+
+    def data_card(self) -> dict[str, Any]:
+        """What the data was, for the model's card; skipped files by name under "skipped"."""
+        ...
+
+    def move(self, players: Networks, exact: Exact, batch: Batch, step: AdversarialStep) -> Log:
+        """One move of each player on a batch.
+
+        ``players`` are the prepared networks (autocast, several processes), ``exact`` the same
+        networks' own forwards in float32, for penalties.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What one process must remember beside networks and optimizers (image histories)."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        ...
+
+    def preview(self, generator: nn.Module, batch: Batch) -> Tensor:
+        """A picture of how it stands: ``[3, H, W]`` in [0, 1]."""
+        ...
+
+    def card(self) -> Card:
+        """The card of the model that is being trained."""
+        ...

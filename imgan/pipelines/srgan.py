@@ -1,0 +1,150 @@
+"""Super-resolution with and without an adversary (SRGAN, Ledig et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, l1_loss, mse_loss
+
+from .. import __version__
+from ..core import AdversarialStep, ImageHistory, Log
+from ..data.photos import Crops, PhotoSet, load_photos, summary
+from ..errors import ImganError
+from ..evaluation.perceptual import LpipsDistance, PerceptualLoss
+from ..model_file import Card, NetworkCard, load_model
+from ..networks import build
+from ..recipe import SRGANRecipe
+from ..shipped import resolve
+from .pipeline import Batch, Exact, Networks, Progress
+
+
+class SRGAN:
+    """Generator: low to high resolution. Critic: which high resolution is a photo.
+
+    The generator pays the pixel cost, the distance of features if the recipe asks for it, and the
+    adversarial cost if there is an adversary. Without one it is the MSE twin.
+    """
+
+    def __init__(self, recipe: SRGANRecipe) -> None:
+        self.recipe = recipe
+        arguments = recipe.generator.model_dump(exclude={"name"}) | {"scale": recipe.scale}
+        self._generator = NetworkCard(name=recipe.generator.name, arguments=arguments)
+        generator = build(self._generator.name, arguments)
+        if recipe.init:
+            start_from(generator, resolve(recipe.init))
+        self.networks: dict[str, nn.Module] = {"generator": generator}
+        self.critics: tuple[str, ...] = ()
+        if recipe.adversary:
+            critic = recipe.adversary.critic
+            self.networks["critic"] = build(critic.name, critic.model_dump(exclude={"name"}))
+            self.critics = ("critic",)
+        self._pixel = {"l1": l1_loss, "mse": mse_loss}[recipe.pixel.kind]
+        self._features, self._lpips = None, None
+        if recipe.perceptual:
+            p = recipe.perceptual
+            self._features = PerceptualLoss(p.layers, p.weights, p.criterion)
+        if recipe.lpips:
+            self._lpips = LpipsDistance(recipe.lpips.backbone, recipe.lpips.weights)
+        self.frozen = tuple(m for m in (self._features, self._lpips) if m is not None)
+        self._history = ImageHistory(
+            recipe.adversary.history if recipe.adversary else 0, recipe.seed
+        )
+        self._photos = PhotoSet()
+
+    def dataset(self, folders: Sequence[Path], progress: Progress) -> Crops:
+        """Crops of the photos in the folders."""
+        data, scale = self.recipe.data, self.recipe.scale
+        self._photos = load_photos(folders, scale, data.crop * scale, progress)
+        degrade = None
+        if data.degradation == "realistic":
+            from ..data.degrade import RealisticDegradation, RealisticSettings
+
+            settings = RealisticSettings(**data.realistic.model_dump())
+            degrade = RealisticDegradation(scale, settings)
+        return Crops(self._photos, scale, data.crop, data.min_detail, self.recipe.seed, degrade)
+
+    def data_card(self) -> dict[str, Any]:
+        """Count, size and the skipped files."""
+        skipped = {str(path): reason for path, reason in self._photos.skipped.items()}
+        return summary(self._photos) | {"skipped": skipped}
+
+    def move(self, players: Networks, exact: Exact, batch: Batch, step: AdversarialStep) -> Log:
+        """One move of each player; ``batch`` is uint8, ``low [N, 3, h, w]`` and ``high``."""
+        low, high = _unit(batch["low"]), _unit(batch["high"])
+        fake = players["generator"](low).float()
+        log: Log = {}
+        critic = players.get("critic")
+        if critic is not None:
+            seen = self._history.query(fake.detach())
+            log |= step.discriminator(
+                critic, real=high, fake=seen, penalty_critic=exact["critic"]
+            )
+            if not step.generator_due:
+                return log
+        return log | step.generator(critic, fake=fake, real=high, extra=self._costs(fake, high))
+
+    def _costs(self, fake: Tensor, high: Tensor) -> dict[str, Tensor]:
+        """The generator's costs beside the adversarial one, weighted."""
+        recipe = self.recipe
+        costs: dict[str, Tensor] = {}
+        if recipe.pixel.weight:
+            costs[recipe.pixel.kind] = recipe.pixel.weight * self._pixel(fake, high)
+        if self._features is not None and recipe.perceptual:
+            costs["perceptual"] = recipe.perceptual.weight * self._features(fake, high)
+        if self._lpips is not None and recipe.lpips:
+            costs["lpips"] = recipe.lpips.weight * self._lpips(fake, high).mean()
+        return costs
+
+    def state_dict(self) -> dict[str, Any]:
+        """The history of generated images."""
+        return {"history": self._history.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take the history up again."""
+        self._history.load_state_dict(state["history"])
+
+    def preview(self, generator: nn.Module, batch: Batch) -> Tensor:
+        """Rows of input (pixels repeated), output and truth for up to four samples."""
+        low, high = _unit(batch["low"][:4]), _unit(batch["high"][:4])
+        output = generator(low).float().clamp(0, 1)
+        enlarged = interpolate(low, size=high.shape[-2:], mode="nearest")
+        rows = torch.cat([enlarged, output, high], dim=3)  # [n, 3, H, 3W]
+        return torch.cat(list(rows), dim=1)  # [3, n*H, 3W]
+
+    def card(self) -> Card:
+        """Everything that using the model needs, and where it comes from."""
+        recipe = self.recipe
+        return Card(
+            pipeline="srgan",
+            name=recipe.name,
+            networks={"generator": self._generator},
+            scale=recipe.scale,
+            reach=getattr(self.networks["generator"], "reach", None),
+            cost="adversarial" if recipe.adversary else recipe.pixel.kind,
+            licence=recipe.licence,
+            notes=recipe.notes,
+            version=__version__,
+        )
+
+
+def start_from(generator: nn.Module, path: Path) -> None:
+    """Copy the weights of a model file whose names and shapes agree; the rest starts fresh.
+
+    Raises:
+        ImganError: not one tensor agrees.
+    """
+    given = load_model(path).generator.state_dict()
+    own = generator.state_dict()
+    agreeing = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
+    if not agreeing:
+        raise ImganError(f"init: no weight of {path} fits the generator; take a model of its family")
+    generator.load_state_dict(agreeing, strict=False)
+
+
+def _unit(images: Tensor) -> Tensor:
+    """uint8 to float in [0, 1]."""
+    return images.float() / 255

@@ -1,0 +1,37 @@
+"""The models that come with imgan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import imgan
+
+from .errors import ImganError
+
+
+def shipped_models() -> dict[str, Path]:
+    """Name to file of every shipped model, e.g. ``x4-mse``.
+
+    They lie in ``assets/models``: inside the package when it is installed, beside it in a checkout.
+    """
+    return {
+        file.stem: file
+        for root in imgan.__path__
+        for file in sorted(Path(root, "assets", "models").glob("*.safetensors"))
+    }
+
+
+def resolve(model: str | Path) -> Path:
+    """The file of a model: of a shipped one by its name, else the path itself.
+
+    Raises:
+        ImganError: it is neither.
+    """
+    shipped = shipped_models()
+    if str(model) in shipped:
+        return shipped[str(model)]
+    if not Path(model).is_file():
+        raise ImganError(
+            f"there is no model {model}: give a model file or one of {', '.join(shipped)}"
+        )
+    return Path(model)

@@ -1,0 +1,60 @@
+"""Checkpoints: one file each, written beside and renamed; the last good ones always stay."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..errors import ImganError
+from ..files import replacing
+
+_NAME = re.compile(r"step-(\d+)\.pt")
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, newest first."""
+    files = [p for p in folder.glob("step-*.pt") if _NAME.fullmatch(p.name)]
+    return sorted(files, key=step_of, reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """The step that stands in a checkpoint's name."""
+    match = _NAME.fullmatch(path.name)
+    assert match, path
+    return int(match[1])
+
+
+def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> None:
+    """Write the state after `step` steps, then remove all but the newest `keep`."""
+    import torch
+
+    with replacing(folder / f"step-{step:08d}.pt") as beside:
+        torch.save(state, beside)
+    for old in found(folder)[keep:]:
+        old.unlink()
+
+
+def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest state that can be read, and a sentence for each newer one that cannot.
+
+    Only tensors and plain data are read: no code runs from a checkpoint.
+
+    Raises:
+        ImganError: there are checkpoints, and none of them can be read.
+    """
+    import pickle
+
+    import torch
+
+    warnings: list[str] = []
+    files = found(folder)
+    for file in files:
+        try:
+            return torch.load(file, map_location="cpu", weights_only=True), warnings
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            warnings.append(f"checkpoint {file} cannot be read ({reason}); taking the one before")
+    if files:
+        raise ImganError(f"no checkpoint in {folder} can be read; remove the folder to start again")
+    return None, warnings

@@ -1,0 +1,314 @@
+"""The training loop: one for all pipelines. It knows players, steps and files, and no pipeline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from accelerate.utils import gather_object, set_seed
+from PIL import Image
+
+from ..core import EMA, AdversarialStep, Health, Log, NotFinite
+from ..errors import ImganError, Stopped
+from ..files import replacing
+from ..model_file import save_model
+from ..pipelines import make_pipeline
+from ..pipelines.costs import gan_loss, noise, penalty
+from ..pipelines.pipeline import Batch
+from ..recipe import Recipe
+from . import checkpoint
+from .optimizers import critic_optimizer, generator_optimizer
+from .progress import Display, Metrics
+from .run_folder import RunFolder
+from .runtime import explained, make_accelerator, on_interrupt
+from .schedule import rate_factor
+from .stream import Portions, stream
+
+PREVIEW_ITEM = 2**40
+"""Previews show the items from here on: training never comes so far."""
+
+
+class Trainer:
+    """A run: everything from the recipe to the model file.
+
+    Args:
+        recipe: what to train.
+        folders: the data.
+        out: the run's folder; a run that lies there goes on.
+        resume: insist that there is one.
+        device: as in `imgan.inference.device.choose`.
+        quiet: show nothing on the terminal.
+
+    Raises:
+        ImganError: the data or the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folders: Sequence[Path],
+        out: Path,
+        resume: bool = False,
+        device: str | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self.recipe, self.folder = recipe, RunFolder(out)
+        self.folder.check(recipe, resume)
+        self.accelerator = make_accelerator(recipe, out, device)
+        main = self.accelerator.is_main_process
+        set_seed(recipe.seed)
+        self.pipeline = make_pipeline(recipe)
+        self.display = Display(main and not quiet, recipe.train.steps, recipe.train.batch, 0)
+        with self.accelerator.main_process_first():  # it fills the cache, the others read it
+            self.dataset = self.pipeline.dataset(folders, self._decoding)
+        for file, reason in self.pipeline.data_card()["skipped"].items():
+            self.display.say(f"skipped {file}: {reason}")
+        self.health = Health()
+        self.step_number = 0
+        self._stopping = False
+        self._prepare()
+        self._resume()
+
+    # -- setting up ------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Networks and optimizers onto the device, wrapped for precision and processes."""
+        train, adversary = self.recipe.train, self.recipe.adversary
+        own = self.pipeline.networks
+        layout = torch.channels_last if train.channels_last else torch.contiguous_format
+        for network in own.values():
+            network.to(self.accelerator.device, memory_format=layout)  # type: ignore[call-overload]
+            network.train()
+        self.exact = {role: network.forward for role, network in own.items()}
+        if train.compile:
+            for network in own.values():
+                network.compile()
+        players = [n for role, n in own.items() if role not in self.pipeline.critics]
+        critics = [own[role] for role in self.pipeline.critics]
+        optimizers = [generator_optimizer(train.optimizer, players)]
+        if adversary:
+            optimizers.append(critic_optimizer(adversary, critics))
+        prepare = self.accelerator.prepare
+        self.players = {role: prepare(network) for role, network in own.items()}
+        self.optimizers = [prepare(optimizer) for optimizer in optimizers]
+        self.rates = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
+        for module in self.pipeline.frozen:
+            module.to(memory_format=layout)  # type: ignore[call-overload]
+            self.accelerator.prepare_model(module, evaluation_mode=True)
+        self.ema = EMA(own["generator"], train.ema)
+        self.game = AdversarialStep(
+            players,
+            critics or None,
+            self.optimizers[0],
+            self.optimizers[1] if adversary else None,
+            loss=gan_loss(adversary) if adversary else None,
+            weight=adversary.weight if adversary else 1.0,
+            penalties=[penalty(p) for p in adversary.penalties] if adversary else (),
+            noise=noise(adversary) if adversary else None,
+            generator_every=adversary.critic_moves if adversary else 1,
+            clip_g=train.optimizer.clip,
+            clip_d=adversary.clip if adversary else None,
+            backward=self.accelerator.backward,
+            sync=lambda: bool(self.accelerator.sync_gradients),
+        )
+
+    def _decoding(self, done: int, total: int) -> None:
+        if done == total or done % 20 == 0:
+            self.display.say(f"photos: {done} of {total}")
+
+    def _resume(self) -> None:
+        """Go on from the newest checkpoint that can be read, if there is one."""
+        state, warnings = checkpoint.load(self.folder.checkpoints)
+        for warning in warnings:
+            self.display.say(warning)
+        if state is None:
+            return
+        if state["data"] != self.dataset.fingerprint:
+            raise ImganError(
+                f"the data is not what the run in {self.folder.path} was started on; give the same "
+                "files, or another --out"
+            )
+        for role, network in self.pipeline.networks.items():
+            network.load_state_dict(state["networks"][role])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.ema.load_state_dict(state["ema"])
+        self.game.load_state_dict(state["game"])
+        own = state["processes"]
+        self.pipeline.load_state_dict(own[self.accelerator.process_index % len(own)])
+        self.step_number = state["step"]
+        self.display.start = self.step_number
+        self.display.say(f"goes on at step {self.step_number}")
+
+    # -- one step --------------------------------------------------------------------------------
+
+    def batches(self) -> Iterator[Batch]:
+        """This process's micro-batches from the present step on, on the device."""
+        train, accelerator = self.recipe.train, self.accelerator
+        portions = Portions(
+            self.step_number,
+            train.steps,
+            train.batch,
+            train.accumulate,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
+        for batch in stream(self.dataset, portions, train.workers):
+            yield {k: v.to(accelerator.device, non_blocking=True) for k, v in batch.items()}
+
+    def step(self, batches: Iterator[Batch]) -> None:
+        """Take a batch and make one move of each player: random state and rate follow the step."""
+        train = self.recipe.train
+        factor = rate_factor(train.schedule, self.step_number, train.steps)
+        for optimizer, rates in zip(self.optimizers, self.rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+        process = self.accelerator.process_index
+        torch.manual_seed(hash((self.recipe.seed, self.step_number, process)) % 2**63)
+        for _ in range(train.accumulate):
+            batch = next(batches)
+            with self.accelerator.accumulate(*self.players.values()):
+                log: Log = self.pipeline.move(self.players, self.exact, batch, self.game)
+            self.health.add(log)
+        self.ema.update()
+        self.step_number += 1
+
+    # -- the run ---------------------------------------------------------------------------------
+
+    def run(self) -> Path:
+        """Train to the last step and return the model file.
+
+        Raises:
+            Stopped: Ctrl-C or SIGTERM; a checkpoint is saved.
+            ImganError: a number is not finite, a process died, or the disk is full; the last
+                checkpoint stays.
+        """
+        train = self.recipe.train
+        if self.step_number >= train.steps:
+            self.display.say(f"the run in {self.folder.path} is finished; more: train.steps")
+            return self.folder.model
+        if self.accelerator.is_main_process:
+            self.folder.write_recipe(self.recipe)
+            self.metrics = Metrics(self.folder.metrics, self.step_number)
+        if train.tracker:
+            self.accelerator.init_trackers(self.recipe.name)
+        try:
+            with on_interrupt(self.ask_to_stop), self.display.running():
+                self._loop()
+        except NotFinite as error:
+            raise ImganError(f"step {self.step_number}: {error} {self._last()}") from None
+        except (RuntimeError, ValueError) as error:
+            raise explained(error, self.accelerator.num_processes, self._last()) from error
+        finally:
+            self._finish()
+        self.display.say(f"done: {self.folder.model}")
+        return self.folder.model
+
+    def ask_to_stop(self) -> None:
+        """End the run after the present step, with a checkpoint."""
+        self._stopping = True
+
+    def _loop(self) -> None:
+        train, batches = self.recipe.train, self.batches()
+        self._clock, self._clock_step = time.monotonic(), self.step_number
+        if self.step_number == 0:
+            self._preview()
+        while self.step_number < train.steps:
+            self.step(batches)
+            n, last = self.step_number, self.step_number == train.steps
+            self.display.advance(n)
+            stopping = self._agreed_to_stop()
+            if last or n % train.log_every == 0:
+                self._report()
+            if last or n % train.preview_every == 0:
+                self._preview()
+            if last or stopping or n % train.checkpoint_every == 0:
+                self._save()
+            if stopping and not last:
+                raise Stopped(f"stopped at step {n}; the same command goes on from there")
+
+    def _agreed_to_stop(self) -> bool:
+        """Whether any process was asked to stop: all must leave the loop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return self._stopping
+        asked = torch.tensor(float(self._stopping), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
+
+    def _report(self) -> None:
+        report = self.health.report()
+        now, steps = time.monotonic(), self.step_number - self._clock_step
+        rate = steps * self.recipe.train.batch / (now - self._clock)
+        self._clock, self._clock_step = now, self.step_number
+        if not self.accelerator.is_main_process:
+            return
+        row = {"step": self.step_number, "images_per_second": round(rate, 2)}
+        row |= {name: float(f"{value:.6g}") for name, value in report.means.items()}
+        row["rate"] = self.optimizers[0].param_groups[0]["lr"]
+        self.metrics.write(row)
+        self.accelerator.log(row, step=self.step_number)
+        self.display.report(rate, report.means)
+        for warning in report.warnings:
+            self.display.say(f"step {self.step_number}: {warning}")
+
+    def _preview(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        items = [self.dataset[PREVIEW_ITEM + i] for i in range(4)]
+        batch = {k: torch.stack([item[k] for item in items]) for k in items[0]}
+        batch = {k: v.to(self.accelerator.device) for k, v in batch.items()}
+        generator = self.pipeline.networks["generator"]
+        with self.ema.averaged(), torch.no_grad():
+            generator.eval()
+            picture = self.pipeline.preview(generator, batch)
+            generator.train()
+        pixels = picture.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
+        with replacing(self.folder.previews / f"{self.step_number:08d}.png") as beside:
+            Image.fromarray(pixels).save(beside)
+
+    def _save(self) -> None:
+        """Checkpoint and model file, by the main process alone, after a look at the numbers."""
+        self.health.check()
+        processes = gather_object([self.pipeline.state_dict()])
+        if self.accelerator.is_main_process:
+            state = {
+                "step": self.step_number,
+                "data": self.dataset.fingerprint,
+                "networks": {k: n.state_dict() for k, n in self.pipeline.networks.items()},
+                "optimizers": [o.state_dict() for o in self.optimizers],
+                "ema": self.ema.state_dict(),
+                "game": self.game.state_dict(),
+                "processes": processes,
+            }
+            checkpoint.save(
+                self.folder.checkpoints, self.step_number, state, self.recipe.train.keep
+            )
+            self._save_model()
+        self.accelerator.wait_for_everyone()
+
+    def _save_model(self) -> None:
+        card = self.pipeline.card()
+        card.recipe = self.recipe.model_dump(mode="json", exclude_defaults=True)
+        data = self.pipeline.data_card()
+        card.data = data | {"skipped": len(data["skipped"])}
+        rows = self.metrics.rows
+        card.log = rows[:: max(1, len(rows) // 100)] + rows[-1:]
+        card.steps = self.step_number
+        with self.ema.averaged() as generator:
+            save_model(self.folder.model, card, {"generator": generator.state_dict()})
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def _last(self) -> str:
+        files = checkpoint.found(self.folder.checkpoints)
+        if not files:
+            return "There is no checkpoint yet."
+        return f"The last checkpoint is that of step {checkpoint.step_of(files[0])}."
+
+    def _finish(self) -> None:
+        if self.accelerator.is_main_process:
+            self.metrics.close()
+        # gloo can abort at exit while prepared objects are alive.
+        self.accelerator.free_memory()
+        self.accelerator.end_training()

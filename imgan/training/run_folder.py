@@ -1,0 +1,80 @@
+"""The folder of a run: what lies where, and whether a command continues the run that lies there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import ImganError
+from ..files import replacing
+from ..recipe import Recipe
+from . import checkpoint
+
+# May differ when a run goes on: they change how it is run, not what it computes.
+_FREE = {
+    "train.steps",
+    "train.workers",
+    "train.log_every",
+    "train.preview_every",
+    "train.checkpoint_every",
+    "train.keep",
+    "train.tracker",
+    "train.compile",
+    "licence",
+    "notes",
+}
+
+
+class RunFolder:
+    """Paths of a run: recipe.yaml, metrics.jsonl, checkpoints/, previews/, model.safetensors."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe = path / "recipe.yaml"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.previews = path / "previews"
+        self.model = path / "model.safetensors"
+
+    def check(self, recipe: Recipe, resume: bool) -> None:
+        """Before any work: may this recipe be trained here?
+
+        Raises:
+            ImganError: `resume` without a checkpoint, or a checkpoint of another recipe.
+        """
+        has_run = bool(checkpoint.found(self.checkpoints))
+        if resume and not has_run:
+            raise ImganError(f"there is no checkpoint in {self.path} to resume; leave --resume out")
+        if not has_run or not self.recipe.is_file():
+            return
+        before = _flat(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))
+        now = _flat(recipe.model_dump(mode="json"))
+        changed = sorted(
+            key
+            for key in before.keys() | now.keys()
+            if before.get(key) != now.get(key) and key not in _FREE
+        )
+        if changed:
+            raise ImganError(
+                f"{self.path} holds a run of another recipe (it differs in {', '.join(changed)}); "
+                "take the same settings to go on, or another --out"
+            )
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Keep the recipe as it is trained, every default written out."""
+        with replacing(self.recipe) as beside:
+            beside.write_text(
+                yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8"
+            )
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,77 @@
+"""The machine under a run: Accelerate, signals, and what errors from deep below mean."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from ..errors import ImganError
+from ..inference.device import choose
+from ..recipe import Recipe
+
+# Words of the libraries for a process that is gone.
+_LOST = ("Connection closed", "Connection reset", "gloo", "NCCL", "Socket", "peer")
+
+
+def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerator:
+    """Device, precision, processes and tracker of a run."""
+    chosen, dtype = choose(device, recipe.train.precision)
+    try:
+        return Accelerator(
+            mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
+            gradient_accumulation_steps=recipe.train.accumulate,
+            cpu=chosen.type == "cpu",
+            log_with=recipe.train.tracker,
+            project_dir=out if recipe.train.tracker else None,
+        )
+    except (ImportError, ValueError) as error:
+        raise ImganError(f"train.tracker {recipe.train.tracker}: {error}") from None
+
+
+def explained(error: Exception, processes: int, last: str) -> Exception:
+    """What a person can make of an error from deep below; others stay as they are.
+
+    `last` is a sentence that names the last checkpoint.
+    """
+    text = str(error)
+    if processes > 1 and any(word in text for word in _LOST):
+        return ImganError(
+            f"another process of this run has ended, so this one stops too. {last} Start the same "
+            "command again to go on."
+        )
+    if "DataLoader worker" in text:
+        return ImganError(
+            f"a process that loads data was killed, perhaps for want of memory. {last} Start the "
+            "same command again to go on, with --set train.workers=0 if need be."
+        )
+    if isinstance(error, torch.OutOfMemoryError):
+        return ImganError(
+            "the device has not the memory for a step; set train.accumulate to 2 or more, or "
+            "train.batch or data.crop lower."
+        )
+    return error
+
+
+@contextmanager
+def on_interrupt(ask: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `ask`; a second Ctrl-C raises KeyboardInterrupt."""
+    asked = False
+
+    def handle(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked = True
+        ask()
+
+    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
