@@ -48,4 +48,4 @@ def main() -> None:
         sys.exit(130)
 
 
-from . import train  # noqa: E402, F401  (adds its commands to app)
+from . import bench, evaluate, train, upscale  # noqa: E402, F401  (each adds its commands to app)

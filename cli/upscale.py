@@ -41,7 +41,9 @@ def upscale(
     ] = "inside",
     realism: Annotated[
         float | None,
-        typer.Option(help="0: only what the pixels tell; 1: detail that looks real. [default: 0.5]"),
+        typer.Option(
+            help="0: only what the pixels tell; 1: detail that looks real. [default: 0.5]"
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(help="A shipped name (x4-mse), or a model file instead.")
@@ -62,7 +64,8 @@ def upscale(
         bool, typer.Option("--overwrite", help="Replace results that exist.")
     ] = False,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Mean over flips and turns: 8 times slower, slightly better.")
+        bool,
+        typer.Option("--tta", help="Mean over flips and turns: 8 times slower, slightly better."),
     ] = False,
     tile: Annotated[
         int, typer.Option(help="Side of the tiles; less takes less memory, the result is the same.")
@@ -134,7 +137,8 @@ def _run(
                 say(f"{job} -> {job.target or '-'} ({size[0]}x{size[1]}, {took:.1f} s)")
     except KeyboardInterrupt:
         raise Stopped(
-            f"stopped, {done - len(failures)} of {len(jobs)} images written; the same command goes on"
+            f"stopped, {done - len(failures)} of {len(jobs)} images written; "
+            "the same command goes on"
         ) from None
     return failures
 

@@ -143,7 +143,7 @@ class Perceptual(Strict):
     """
 
     layers: dict[str, Positive] = {"conv5_4": 1.0}
-    criterion: Literal["l1", "mse"] = "l1"
+    criterion: Literal["l1", "mse", "relative"] = "relative"
     weight: Positive = 1.0
     weights: Path | None = None
 
@@ -169,7 +169,9 @@ class Realistic(Strict):
     gaussian_noise: Range = (0.004, 0.06)
     poisson_noise: Range = (0.005, 0.08)
     noise_probability: Share = 0.8
-    jpeg_quality: tuple[Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]] = (
+    jpeg_quality: tuple[
+        Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]
+    ] = (
         40,
         95,
     )
@@ -340,6 +342,22 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:
         raise ImganError(f"recipe {where}: {_sentence(error)}") from None
+
+
+def published(recipe: Recipe) -> dict[str, Any]:
+    """The settings that differ from the defaults, as plain data; of local files the name alone."""
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: bare(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [bare(inner) for inner in value]
+        return value.name if isinstance(value, Path) else value
+
+    plain: dict[str, Any] = bare(recipe.model_dump(exclude_defaults=True))
+    if recipe.init:
+        plain["init"] = Path(recipe.init).name
+    return plain
 
 
 def _apply(content: dict[str, Any], change: str) -> None:

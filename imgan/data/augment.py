@@ -10,9 +10,9 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations as A
 import cv2
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from .degrade import RealisticSettings
@@ -48,8 +48,7 @@ def realistic_pipeline(scale: int, settings: RealisticSettings) -> A.Compose:
 def run_seeded(pipeline: A.Compose, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Run a pipeline so that its answer depends on the image and `seed` alone."""
     pipeline.set_random_seed(seed)
-    result: NDArray[np.uint8] = pipeline(image=image)["image"]
-    return result
+    return np.asarray(pipeline(image=image)["image"], np.uint8)
 
 
 def resize_randomly(
@@ -57,5 +56,4 @@ def resize_randomly(
 ) -> NDArray[np.uint8]:
     """Resize ``[H, W, 3]`` to ``size = (height, width)`` with a kernel drawn by `rng`."""
     kernel = _KERNELS[rng.integers(len(_KERNELS))]
-    result: NDArray[np.uint8] = cv2.resize(image, size[::-1], interpolation=kernel)
-    return result
+    return np.asarray(cv2.resize(image, size[::-1], interpolation=kernel), np.uint8)

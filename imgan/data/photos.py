@@ -68,7 +68,7 @@ class PhotoSet:
     @property
     def megapixels(self) -> float:
         """Size of all photos together."""
-        return sum(a.shape[0] * a.shape[1] for a in self.high) / 1e6
+        return float(sum(a.shape[0] * a.shape[1] for a in self.high)) / 1e6
 
 
 def load_photos(
@@ -174,7 +174,10 @@ class Crops(Dataset[dict[str, Tensor]]):
     @property
     def fingerprint(self) -> str:
         """Tells data sets apart: of the same photos and settings it is the same everywhere."""
-        shapes = [(path.name, low.shape) for path, low in zip(self.photos.paths, self.photos.low, strict=True)]
+        shapes = [
+            (path.name, low.shape)
+            for path, low in zip(self.photos.paths, self.photos.low, strict=True)
+        ]
         content = repr((shapes, self.scale, self.crop, len(self.place), self.seed))
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -33,8 +33,8 @@ _LPIPS_BACKBONES: dict[Backbone, tuple[str, str]] = {
 }
 _LPIPS_SMALLEST = 32
 
-_VGG_WAY_OUT = "give them as a file (`--vgg FILE`, recipe key `cost.perceptual.weights`)"
-_LPIPS_WAY_OUT = "give them as a file (`--lpips-weights FILE`)"
+_VGG_WAY_OUT = "give them as a file (recipe key `perceptual.weights`)"
+_LPIPS_WAY_OUT = "give them as a file (`--lpips-weights`, recipe key `lpips.weights`)"
 
 
 class NormalisedVGG19(nn.Module):
@@ -63,6 +63,7 @@ class NormalisedVGG19(nn.Module):
         self.requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Features by layer."""
         features: dict[str, Tensor] = self.vgg((image - self.mean) / self.std)
         return features
 
@@ -105,20 +106,30 @@ class PerceptualLoss(nn.Module):
 
     Shape: ``output, target [N, 3, H, W] RGB in [0, 1] -> scalar``, float32 under autocast as well.
     The target's features carry no gradient.
+
+    "relative" is l1 over the mean size of the target's features. The features of the original
+    (Caffe) weights and of torchvision's own differ in size by two orders of magnitude; with it a
+    recipe's weights mean the same for both.
     """
 
     def __init__(
         self,
         layers: Mapping[str, float],
         weights: Path | None = None,
-        criterion: Literal["l1", "mse"] = "l1",
+        criterion: Literal["l1", "mse", "relative"] = "l1",
     ) -> None:
         super().__init__()
         self.layers = dict(layers)
         self.features = vgg19_features(self.layers, weights)
-        self.distance = {"l1": functional.l1_loss, "mse": functional.mse_loss}[criterion]
+        distances: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+            "l1": functional.l1_loss,
+            "mse": functional.mse_loss,
+            "relative": _relative,
+        }
+        self.distance = distances[criterion]
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """The weighted sum of the layers' distances."""
         with torch.no_grad():
             wanted = self.features(target)
         found = self.features(output)
@@ -127,6 +138,10 @@ class PerceptualLoss(nn.Module):
             for name, weight in self.layers.items()
         ]
         return torch.stack(distances).sum()
+
+
+def _relative(found: Tensor, wanted: Tensor) -> Tensor:
+    return functional.l1_loss(found, wanted) / wanted.abs().mean().clamp(min=1e-6)
 
 
 class LpipsDistance(nn.Module):
@@ -169,7 +184,9 @@ class LpipsDistance(nn.Module):
                 {key: state["features." + key.partition(".")[2]] for key in own}
             )
         except (KeyError, RuntimeError):
-            raise ImganError(f"{weights} does not hold the layers of torchvision's {name}") from None
+            raise ImganError(
+                f"{weights} does not hold the layers of torchvision's {name}"
+            ) from None
         self.requires_grad_(False)
         self.eval()
         self.protocol = f"LPIPS ({backbone}, {source})"
@@ -179,6 +196,7 @@ class LpipsDistance(nn.Module):
         return super().train(False)
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        """The distance of each pair."""
         if min(output.shape[-2:]) < _LPIPS_SMALLEST:
             height, width = output.shape[-2:]
             raise ImganError(

@@ -154,7 +154,8 @@ def _refuse_clashes(jobs: list[Job]) -> None:
     makers: dict[str, Path] = {}
     sources = {os.path.realpath(job.source): job.source for job in jobs if job.source}
     for job in jobs:
-        assert job.source and job.target
+        assert job.source
+        assert job.target
         target = os.path.realpath(job.target)
         if target in sources:
             raise ImganError(f"{job.source} would be written over {sources[target]}; use -o FOLDER")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,13 +45,10 @@ def spans(length: int, tile: int, reach: int, multiple: int = 1) -> list[Span]:
     units, margin = length // multiple, -(-reach // multiple)
     count = -(-length // max(tile, multiple))
     cuts = [units * i // count for i in range(count + 1)]
-    needs = [
-        (max(0, low - margin), min(units, high + margin))
-        for low, high in zip(cuts, cuts[1:], strict=False)
-    ]
+    needs = [(max(0, low - margin), min(units, high + margin)) for low, high in pairwise(cuts)]
     side = max(stop - start for start, stop in needs)
     found = []
-    for (start, _), low, high in zip(needs, cuts, cuts[1:], strict=False):
+    for (start, _), (low, high) in zip(needs, pairwise(cuts), strict=True):
         start = min(start, units - side)
         found.append(Span(*(multiple * u for u in (start, start + side, low, high))))
     return found
@@ -77,7 +75,7 @@ def run_tiled(
     the image's own dtype: 4000x3000 pixels to 16000x12000 need 576 MB for the result, not 2.3 GB.
 
     Args:
-        network: a callable; its weights are on `device` and of `dtype`.
+        network: a callable; its weights are float32, on `device`.
         image: ``[H, W, C]``, uint8, uint16, or float32 in [0, 1].
         scale: output pixels an input pixel.
         reach: input pixels to each side that an output pixel depends on; None where it is the whole
@@ -133,7 +131,9 @@ class _Run:
         out: NDArray[Any] | None = None
         for at in range(0, len(grid), batch):
             tiles = grid[at : at + batch]
-            answers = self.compute([self.image[d.start : d.stop, a.start : a.stop] for d, a in tiles])
+            answers = self.compute(
+                [self.image[d.start : d.stop, a.start : a.stop] for d, a in tiles]
+            )
             if out is None:
                 shape = (*(side * self.scale for side in self.image.shape[:2]), answers.shape[3])
                 out = np.empty(shape, self.image.dtype)
@@ -150,10 +150,16 @@ class _Run:
         """``[H, W, C]`` windows of one shape to ``[N, scale*H, scale*W, C']`` of their dtype."""
         white = 1 if windows[0].dtype.kind == "f" else np.iinfo(windows[0].dtype).max
         low, high = self.value_range
-        with torch.inference_mode():
+        half = self.dtype != torch.float32
+        # Autocast rather than weights in bf16: what lies beside the convolutions, such as the
+        # input that a network adds its answer to, keeps all its bits, as in training.
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype if half else None, enabled=half),
+        ):
             # Channels last all the way, which is also how images lie in memory.
             x = torch.from_numpy(np.stack(windows)).to(self.device).permute(0, 3, 1, 2)
-            x = (x.float() * ((high - low) / white) + low).to(self.dtype)
+            x = x.float() * ((high - low) / white) + low
             y = self.network(x).float().sub_(low).mul_(1 / (high - low)).clamp_(0, 1)
             y = y.permute(0, 2, 3, 1)  # [N, scale*H, scale*W, C']
             if white > 1:
@@ -168,7 +174,10 @@ def _kept(span: Span, scale: int, origin: int) -> slice:
 
 def _pad(image: NDArray[Any], multiple: int, minimum: int) -> NDArray[Any]:
     """Extend right and bottom by reflection to a size that the network takes."""
-    grow = [max(-(-side // multiple), -(-minimum // multiple)) * multiple - side for side in image.shape[:2]]
+    grow = [
+        max(-(-side // multiple), -(-minimum // multiple)) * multiple - side
+        for side in image.shape[:2]
+    ]
     if not any(grow):
         return image
     return np.pad(image, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="reflect")

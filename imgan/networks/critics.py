@@ -118,4 +118,3 @@ def receptive_field(critic: PatchCritic) -> int:
             field += (layer.kernel_size[0] - 1) * jump
             jump *= layer.stride[0]
     return field
-

@@ -23,9 +23,7 @@ class PlainSR(nn.Module):
     Shape: ``[N, channels, H, W] in [0, 1] -> [N, channels, scale*H, scale*W]``.
     """
 
-    def __init__(
-        self, scale: int = 4, width: int = 64, blocks: int = 8, channels: int = 3
-    ) -> None:
+    def __init__(self, scale: int = 4, width: int = 64, blocks: int = 8, channels: int = 3) -> None:
         super().__init__()
         self.scale = scale
         self.head = nn.Conv2d(channels, width, 3, 1, 1)

@@ -40,5 +40,5 @@ class SRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.head(2 * x - 1)  # [N, width, H, W]
-        out = self.tail(self.up(features + self.body(features)))
+        out: Tensor = self.tail(self.up(features + self.body(features)))
         return (out + 1) / 2  # [N, channels, scale*H, scale*W]

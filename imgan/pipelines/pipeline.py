@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from ..core import AdversarialStep, Log
 from ..model_file import Card
-from ..recipe import Recipe
 
 Batch = Mapping[str, Tensor]
 Networks = Mapping[str, nn.Module]
@@ -36,10 +35,14 @@ class Pipeline(Protocol):
     others to the generator's. ``frozen`` are fixed modules (feature extractors).
     """
 
-    recipe: Recipe
-    networks: dict[str, nn.Module]
-    critics: Sequence[str]
-    frozen: Sequence[nn.Module]
+    @property
+    def networks(self) -> Networks: ...
+
+    @property
+    def critics(self) -> Sequence[str]: ...
+
+    @property
+    def frozen(self) -> Sequence[nn.Module]: ...
 
     def dataset(self, folders: Sequence[Path], progress: Progress) -> Stream:
         """The data in the folders."""

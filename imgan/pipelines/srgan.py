@@ -80,9 +80,7 @@ class SRGAN:
         critic = players.get("critic")
         if critic is not None:
             seen = self._history.query(fake.detach())
-            log |= step.discriminator(
-                critic, real=high, fake=seen, penalty_critic=exact["critic"]
-            )
+            log |= step.discriminator(critic, real=high, fake=seen, penalty_critic=exact["critic"])
             if not step.generator_due:
                 return log
         return log | step.generator(critic, fake=fake, real=high, extra=self._costs(fake, high))
@@ -141,7 +139,9 @@ def start_from(generator: nn.Module, path: Path) -> None:
     own = generator.state_dict()
     agreeing = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
     if not agreeing:
-        raise ImganError(f"init: no weight of {path} fits the generator; take a model of its family")
+        raise ImganError(
+            f"init: no weight of {path} fits the generator; take a model of its family"
+        )
     generator.load_state_dict(agreeing, strict=False)
 
 

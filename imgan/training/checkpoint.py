@@ -53,7 +53,7 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
         try:
             return torch.load(file, map_location="cpu", weights_only=True), warnings
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             warnings.append(f"checkpoint {file} cannot be read ({reason}); taking the one before")
     if files:
         raise ImganError(f"no checkpoint in {folder} can be read; remove the folder to start again")

@@ -17,7 +17,7 @@ from ..model_file import save_model
 from ..pipelines import make_pipeline
 from ..pipelines.costs import gan_loss, noise, penalty
 from ..pipelines.pipeline import Batch
-from ..recipe import Recipe
+from ..recipe import Recipe, published
 from . import checkpoint
 from .optimizers import critic_optimizer, generator_optimizer
 from .progress import Display, Metrics
@@ -65,7 +65,7 @@ class Trainer:
             self.dataset = self.pipeline.dataset(folders, self._decoding)
         for file, reason in self.pipeline.data_card()["skipped"].items():
             self.display.say(f"skipped {file}: {reason}")
-        self.health = Health()
+        self.health = Health(accuracy=None if _wasserstein(recipe) else 0.95)
         self.step_number = 0
         self._stopping = False
         self._prepare()
@@ -95,7 +95,7 @@ class Trainer:
         self.optimizers = [prepare(optimizer) for optimizer in optimizers]
         self.rates = [[g["lr"] for g in o.param_groups] for o in self.optimizers]
         for module in self.pipeline.frozen:
-            module.to(memory_format=layout)  # type: ignore[call-overload]
+            module.to(memory_format=layout)
             self.accelerator.prepare_model(module, evaluation_mode=True)
         self.ema = EMA(own["generator"], train.ema)
         self.game = AdversarialStep(
@@ -194,15 +194,17 @@ class Trainer:
             self.metrics = Metrics(self.folder.metrics, self.step_number)
         if train.tracker:
             self.accelerator.init_trackers(self.recipe.name)
-        try:
-            with on_interrupt(self.ask_to_stop), self.display.running():
-                self._loop()
-        except NotFinite as error:
-            raise ImganError(f"step {self.step_number}: {error} {self._last()}") from None
-        except (RuntimeError, ValueError) as error:
-            raise explained(error, self.accelerator.num_processes, self._last()) from error
-        finally:
-            self._finish()
+        with on_interrupt(self.ask_to_stop):
+            try:
+                with self.display.running():
+                    self._loop()
+            except NotFinite as error:
+                raise ImganError(f"step {self.step_number}: {error} {self._last()}") from None
+            except (RuntimeError, ValueError) as error:
+                processes = self.accelerator.num_processes
+                raise explained(error, processes, self._last()) from error
+            finally:
+                self._finish()
         self.display.say(f"done: {self.folder.model}")
         return self.folder.model
 
@@ -289,7 +291,7 @@ class Trainer:
 
     def _save_model(self) -> None:
         card = self.pipeline.card()
-        card.recipe = self.recipe.model_dump(mode="json", exclude_defaults=True)
+        card.recipe = published(self.recipe)
         data = self.pipeline.data_card()
         card.data = data | {"skipped": len(data["skipped"])}
         rows = self.metrics.rows
@@ -312,3 +314,8 @@ class Trainer:
         # gloo can abort at exit while prepared objects are alive.
         self.accelerator.free_memory()
         self.accelerator.end_training()
+
+
+def _wasserstein(recipe: Recipe) -> bool:
+    """Whether the critic is meant to be far ahead, so that it cannot have won."""
+    return recipe.adversary is not None and recipe.adversary.loss == "wasserstein"

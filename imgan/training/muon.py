@@ -81,7 +81,9 @@ class Muon(torch.optim.Optimizer):
         for p in parameters:
             if not self.state[p]:
                 self.state[p].update(
-                    step=torch.zeros(()), exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p)
+                    step=torch.zeros(()),
+                    exp_avg=torch.zeros_like(p),
+                    exp_avg_sq=torch.zeros_like(p),
                 )
         states = [self.state[p] for p in parameters]
         adam(
@@ -113,7 +115,8 @@ def orthogonal(matrices: Tensor, rounds: int = 5) -> Tensor:
     for _ in range(rounds):
         gram = x @ x.mT
         x = 3.4445 * x + (2.0315 * gram @ gram - 4.775 * gram) @ x
-    return (x if wide else x.mT).float()
+    found: Tensor = (x if wide else x.mT).float()
+    return found
 
 
 def split(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

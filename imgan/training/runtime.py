@@ -6,9 +6,11 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from ..errors import ImganError
 from ..inference.device import choose
@@ -18,9 +20,15 @@ from ..recipe import Recipe
 _LOST = ("Connection closed", "Connection reset", "gloo", "NCCL", "Socket", "peer")
 
 
+class LostProcess(ImganError):
+    """Another process of the run has ended."""
+
+
 def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerator:
     """Device, precision, processes and tracker of a run."""
     chosen, dtype = choose(device, recipe.train.precision)
+    # A process may train one recipe after another, and Accelerate keeps the first one's precision.
+    AcceleratorState._reset_state()
     try:
         return Accelerator(
             mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
@@ -40,7 +48,7 @@ def explained(error: Exception, processes: int, last: str) -> Exception:
     """
     text = str(error)
     if processes > 1 and any(word in text for word in _LOST):
-        return ImganError(
+        return LostProcess(
             f"another process of this run has ended, so this one stops too. {last} Start the same "
             "command again to go on."
         )
@@ -69,9 +77,14 @@ def on_interrupt(ask: Callable[[], None]) -> Iterator[None]:
         asked = True
         ask()
 
-    before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[signal.Signals, Any] = {}
+    before |= {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except LostProcess:
+        # The launcher now terminates this one too; let it come to printing why it ends.
+        before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -10,11 +10,19 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
+import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from ..errors import ImganError
+
+
+class Items(Protocol):
+    """Anything that gives items by number."""
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -48,14 +56,15 @@ class Portions:
                 yield list(range(first, first + own))
 
 
-def stream(dataset: Dataset[Any], portions: Portions, workers: int) -> DataLoader[Any]:
+def stream(dataset: Items, portions: Portions, workers: int) -> DataLoader[Any]:
     """Load the portions in order, `workers` processes ahead of the step."""
     return DataLoader(
-        dataset,
+        cast(Dataset[Any], dataset),
         batch_sampler=portions,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_ignore_interrupt,
+        generator=torch.Generator(),  # else it draws from the step's random numbers
     )
 
 

@@ -1,0 +1,116 @@
+"""What Pillow neither reads nor writes: 16 bits a channel in colour or with alpha."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image as pil
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from .pixels import Frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_ROWS = 64  # rows that are compressed at a time: a large image is never copied whole
+
+
+def layout(image: pil.Image) -> str:
+    """How 16-bit colour lies in a freshly opened PNG or TIFF ("RGB;16B"); "" if Pillow reads it."""
+    tiles = getattr(image, "tile", None)
+    if image.format not in ("PNG", "TIFF") or image.mode.startswith("I") or not tiles:
+        return ""
+    args = tiles[0][3]
+    rawmode = str(args[0] if isinstance(args, tuple) and args else args)
+    return rawmode if ";16" in rawmode else ""
+
+
+def decode(data: bytes, layout: str) -> Frame:
+    """Decode such a file.
+
+    Raises:
+        ValueError: it cannot be decoded.
+    """
+    import cv2
+
+    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("its 16-bit pixels cannot be decoded")
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    channels = pixels.shape[2]
+    alpha = np.ascontiguousarray(pixels[:, :, 3:]) if channels == 4 else None
+    # OpenCV gives blue, green, red; grey with alpha comes as four channels.
+    grey = layout.startswith("L") or channels == 1
+    colour = pixels[:, :, :1] if grey else pixels[:, :, 2::-1]
+    return Frame(np.ascontiguousarray(colour), alpha)
+
+
+def write_png(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
+    """Write uint16 ``[H, W, 1..4]`` as PNG (grey, grey + alpha, RGB, RGBA)."""
+
+    def chunk(kind: bytes, data: bytes) -> None:
+        file.write(struct.pack(">I", len(data)) + kind + data)
+        file.write(struct.pack(">I", zlib.crc32(kind + data)))
+
+    height, width, channels = pixels.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    file.write(b"\x89PNG\r\n\x1a\n")
+    chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
+    if icc:
+        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    if exif:
+        chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    packer = zlib.compressobj(6)
+    above = np.zeros((1, width * channels * 2), np.uint8)
+    for top in range(0, height, _ROWS):
+        rows = pixels[top : top + _ROWS].astype(">u2").reshape(-1, width * channels).view(np.uint8)
+        filtered = rows - np.concatenate([above, rows[:-1]])  # the difference to above
+        above = rows[-1:]
+        marked = np.pad(filtered, ((0, 0), (1, 0)), constant_values=2)  # each row names its filter
+        chunk(b"IDAT", packer.compress(marked.tobytes()))
+    chunk(b"IDAT", packer.flush())
+    chunk(b"IEND", b"")
+
+
+def write_tiff(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
+    """Write uint8 or uint16 ``[H, W, 1..4]`` as TIFF (deflate), the EXIF tags among its own.
+
+    Pillow's own compressed TIFFs fail on EXIF blocks. 16-bit grey with alpha becomes RGB:
+    few programs read it as grey, and Pillow does not.
+    """
+    if pixels.shape[2] == 2 and pixels.itemsize == 2:
+        pixels = pixels[:, :, [0, 0, 0, 1]]
+    height, width, channels = pixels.shape
+    grey, clear = channels < 3, channels in (2, 4)
+    strips = []
+    for top in range(0, height, _ROWS):
+        rows = pixels[top : top + _ROWS].astype(pixels.dtype.newbyteorder("<"))
+        rows[:, 1:] -= rows[:, :-1].copy()  # predictor 2: the difference to the left
+        strips.append(zlib.compress(rows.tobytes()))
+    ifd = ImageFileDirectory_v2()
+    if exif:
+        tags = pil.Exif()
+        tags.load(exif)
+        for tag, value in tags.items():
+            ifd[tag] = tags.get_ifd(tag) if tag in (34665, 34853) else value
+    ifd[256], ifd[257] = width, height
+    ifd[258] = (8 * pixels.itemsize,) * channels
+    ifd[259] = 8  # deflate
+    ifd[262] = 1 if grey else 2  # black is zero, or RGB
+    ifd[277], ifd[278], ifd[284], ifd[317] = channels, _ROWS, 1, 2
+    if clear:
+        ifd[338] = 2  # alpha that colours are not multiplied by
+    if icc:
+        ifd.tagtype[34675] = 7
+        ifd[34675] = icc
+    sizes = [len(strip) for strip in strips]
+    ifd[279] = tuple(sizes)
+    ifd.tagtype[273] = 4
+    ifd[273] = (0, *itertools.accumulate(sizes[:-1]))  # counted from the end of the directory
+    ifd.save(file)
+    for strip in strips:
+        file.write(strip)

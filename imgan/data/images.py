@@ -1,0 +1,286 @@
+"""Image files: every common kind in, PNG, JPEG, WebP, TIFF, AVIF and GIF out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image as pil
+from PIL import ImageSequence, UnidentifiedImageError
+
+from ..errors import ImganError
+from ..files import replacing
+from . import deep
+from .pixels import Frame, Image, from_pil, to_bits, to_pil, upright
+
+MAX_PIXELS = 400_000_000
+"""The largest image that is read, all frames together; a file that claims more may be a bomb."""
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".avif": "AVIF",
+    ".gif": "GIF",
+}
+"""What can be written: suffix to Pillow's name of the format."""
+
+READABLE = frozenset(FORMATS) | {".bmp", ".jfif", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga"}
+"""Suffixes that are taken for images in a folder; a file that is named is read whatever it is."""
+
+_QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
+_LARGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535, "GIF": 65_535}
+_ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
+# What Pillow raises on damaged files, its plugins being as many as their authors.
+_DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
+    *(struct.error, zlib.error),
+)
+
+_ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+# A TIFF's tags that speak of the picture and not of how the file is laid out.
+_TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+
+
+def read_image(
+    source: str | Path | bytes | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> Image:
+    """Read an image file.
+
+    Pixels are upright (the EXIF orientation is applied), grey stays grey, 16 bits stay 16, palettes
+    become RGB, CMYK becomes sRGB by its profile; float TIFFs become 16 bit. All frames of
+    animations and pages of TIFFs are read.
+
+    Args:
+        source: a path, a file's content, or a file open for reading.
+        name: what errors call the image; by default its path.
+        max_pixels: refuse more pixels than this before they take memory.
+
+    Raises:
+        ImganError: it cannot be read; the message names it.
+    """
+    if isinstance(source, (str, Path)):
+        name = name or str(source)
+        data = _content(Path(source))
+    else:
+        name = name or "the image"
+        data = source if isinstance(source, bytes) else source.read()
+    if not data:
+        raise ImganError(f"{name} is empty: it has no bytes")
+    try:
+        with _own_limit(), pil.open(io.BytesIO(data)) as opened:
+            count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
+            pixels = opened.width * opened.height * count
+            if pixels > max_pixels:
+                raise ImganError(
+                    f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
+                    f"{max_pixels / 1e6:.0f}; cut it into parts first"
+                )
+            return _decode(opened, data, count)
+    except UnidentifiedImageError:
+        raise ImganError(f"{name} is not an image of a known format") from None
+    except MemoryError:
+        raise ImganError(f"{name} does not fit into memory; cut it into parts first") from None
+    except _DAMAGED as error:
+        raise ImganError(f"{name} is damaged or of an unknown kind: {error}") from None
+
+
+def write_image(
+    target: str | Path | BinaryIO,
+    image: Image,
+    format: str | None = None,
+    quality: int | None = None,
+) -> None:
+    """Write an image file; nothing half-written is left where it fails.
+
+    What the format cannot hold is converted: 16 bits to 8 (all but PNG and TIFF), alpha to white
+    paper (JPEG), colours to a palette (GIF).
+
+    Args:
+        target: a path, or a file open for writing; a path's suffix tells the format.
+        format: a value of `FORMATS`; needed for an open file.
+        quality: 1 to 100 for JPEG, WebP (100: lossless) and AVIF; by default 95, 90 and 85.
+
+    Raises:
+        ImganError: the format cannot hold the image, or the file cannot be written.
+    """
+    name = str(target) if isinstance(target, (str, Path)) else "the output"
+    format = format or format_of(name)
+    check_fits(name, format, image.size, len(image.frames))
+    try:
+        if isinstance(target, (str, Path)):
+            with replacing(Path(target)) as beside, open(beside, "w+b") as file:
+                _encode(file, image, format, quality)
+        else:
+            buffer = io.BytesIO()  # a pipe cannot seek, which encoders do
+            _encode(buffer, image, format, quality)
+            target.write(buffer.getbuffer())
+            target.flush()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImganError(f"{name} cannot be written: {reason}") from None
+
+
+def format_of(name: str | Path) -> str:
+    """The format that a file's suffix stands for.
+
+    Raises:
+        ImganError: none that can be written.
+    """
+    suffix = Path(name).suffix.lower()
+    if suffix not in FORMATS:
+        raise ImganError(f"{name}: images are written as {', '.join(FORMATS)}, not {suffix!r}")
+    return FORMATS[suffix]
+
+
+def check_fits(name: str, format: str, size: tuple[int, int], frames: int) -> None:
+    """Refuse, before any work, what `format` cannot hold.
+
+    Raises:
+        ImganError: the image is too large for the format, or the format has no animations.
+    """
+    if frames > 1 and format not in _ANIMATED:
+        raise ImganError(f"{name}: {format} holds one image, not {frames}; take WebP, GIF or TIFF")
+    largest = _LARGEST.get(format)
+    if largest and max(size) > largest:
+        raise ImganError(
+            f"{name}: {format} holds at most {largest} pixels a side, not {max(size)}; take PNG"
+        )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ImganError(f"there is no file {path}") from None
+    except IsADirectoryError:
+        raise ImganError(f"{path} is a folder, not an image") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImganError(f"{path} cannot be read: {reason}") from None
+
+
+@contextmanager
+def _own_limit() -> Iterator[None]:
+    """Pillow's limit warns at 89 megapixels and cannot be set for one call; ours replaces it."""
+    saved, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        pil.MAX_IMAGE_PIXELS = saved
+
+
+def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
+    exif, orientation = _exif(opened)
+    kept = Image([], opened.format or "PNG", exif, loop=opened.info.get("loop"))
+    if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
+        kept.icc = opened.info.get("icc_profile") or b""
+    if layout := deep.layout(opened):
+        if count > 1:
+            raise ValueError("it has several pages of 16-bit colour; split it first")
+        opened.load()  # Pillow notices truncation, OpenCV does not
+        frames = [deep.decode(data, layout)]
+    else:
+        frames = []
+        for single in ImageSequence.Iterator(opened) if count > 1 else [opened]:
+            single.load()
+            frame = from_pil(single)
+            frame.duration = single.info.get("duration", 0)
+            frames.append(frame)
+    for frame in frames:
+        frame.colour = upright(frame.colour, orientation)
+        if frame.alpha is not None:
+            frame.alpha = upright(frame.alpha, orientation)
+    kept.frames = frames
+    return kept
+
+
+def _exif(opened: pil.Image) -> tuple[bytes, int]:
+    """The EXIF block without its demand to rotate, and that demand."""
+    try:
+        exif = opened.getexif()
+        if opened.format == "TIFF":
+            for tag in set(exif) - _TELLING:
+                del exif[tag]
+        orientation = exif.get(_ORIENTATION, 1)
+        if _ORIENTATION in exif:
+            exif[_ORIENTATION] = 1
+        return (exif.tobytes() if len(exif) else b""), orientation
+    except _DAMAGED:
+        return b"", 1  # a picture is worth reading without its notes
+
+
+def _exif_for(image: Image) -> bytes:
+    """The EXIF block with the size that the image has now."""
+    if not image.exif:
+        return b""
+    exif = pil.Exif()
+    exif.load(image.exif)
+    detail = exif.get_ifd(_EXIF_IFD)
+    if _WIDTH in detail or _HEIGHT in detail:
+        detail[_WIDTH], detail[_HEIGHT] = image.size
+    return exif.tobytes()
+
+
+def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
+    exif, first = _exif_for(image), image.frames[0]
+    if format == "TIFF" and len(image.frames) == 1:
+        deep.write_tiff(file, first.pixels(), exif, image.icc)
+        return
+    if format == "PNG" and image.bits == 16 and len(image.frames) == 1:
+        deep.write_png(file, first.pixels(), exif, image.icc)
+        return
+    options: dict[str, Any] = {"exif": exif} if exif else {}
+    if image.icc:
+        options["icc_profile"] = image.icc
+    if format in _QUALITY:
+        options["quality"] = quality or _QUALITY[format]
+    if format == "JPEG":  # colour at full resolution where quality matters
+        options["subsampling"] = 0 if options["quality"] >= 90 else 2
+    if format == "WEBP":
+        options |= {"lossless": options["quality"] == 100}
+    head, *others = [_picture(frame, format) for frame in image.frames]
+    if others:
+        options |= {"save_all": True, "append_images": others}
+        options |= _timing(image, format)
+    head.save(file, format, **options)
+
+
+def _timing(image: Image, format: str) -> dict[str, Any]:
+    if format == "TIFF":
+        return {}
+    timing: dict[str, Any] = {"duration": [round(frame.duration) for frame in image.frames]}
+    if format == "GIF":
+        clear = any(frame.alpha is not None for frame in image.frames)
+        return timing | {"disposal": 2 if clear else 0} | _gif_loop(image)
+    return timing | {"loop": 1 if image.loop is None else image.loop}
+
+
+def _gif_loop(image: Image) -> dict[str, int]:
+    return {} if image.loop is None else {"loop": image.loop}
+
+
+def _picture(frame: Frame, format: str) -> pil.Image:
+    """The frame as something that Pillow writes in `format`."""
+    if format not in ("PNG", "TIFF"):
+        frame = Frame(
+            to_bits(frame.colour, 8), None if frame.alpha is None else to_bits(frame.alpha, 8)
+        )
+    picture = to_pil(frame)
+    if frame.alpha is not None and format == "JPEG":
+        paper = pil.new(picture.mode, picture.size, "white")
+        return pil.alpha_composite(paper.convert("RGBA"), picture.convert("RGBA")).convert(
+            picture.mode[:-1]
+        )
+    if frame.alpha is not None and format == "GIF":  # which knows clear and opaque only
+        picture = picture.convert("RGBA")
+        picture.putalpha(picture.getchannel("A").point(lambda value: 255 * (value >= 128)))
+    return picture

@@ -1,0 +1,100 @@
+"""Folders of images to score on: pairs of high and low resolution, or photos to make them from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..data.degrade import imresize_uint8
+from ..data.images import READABLE, read_image
+from ..data.pixels import to_bits
+from ..errors import ImganError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image to score on, read when it is asked for; without `low` it is made by bicubic."""
+
+    high: Path
+    low: Path | None
+    scale: int
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return self.high.stem
+
+    def load(self) -> tuple[Tensor, Tensor]:
+        """Read ``high [C, scale*h, scale*w]`` and ``low [C, h, w]``, uint8, grey or RGB.
+
+        Raises:
+            ImganError: a file is damaged, or the sizes do not fit the scale.
+        """
+        high = _read(self.high)
+        if self.low is None:
+            height, width = (side // self.scale * self.scale for side in high.shape[1:])
+            if not height or not width:
+                raise ImganError(f"{self.high} is smaller than the scale, {self.scale} pixels")
+            high = high[:, :height, :width]
+            return high, imresize_uint8(high, 1 / self.scale)
+        low = _read(self.low)
+        if len(low) != len(high):
+            raise ImganError(f"{self.high} and {self.low} must both be grey or both be coloured")
+        if [side * self.scale for side in low.shape[1:]] != list(high.shape[1:]):
+            raise ImganError(
+                f"{self.low} is {low.shape[2]}x{low.shape[1]} and {self.high} "
+                f"{high.shape[2]}x{high.shape[1]}, which is not {self.scale} times that; "
+                "crop HR to a multiple of the scale"
+            )
+        return high, low
+
+
+def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pair]:
+    """Find the images of a folder: pairs in HR/ and LR/ under it, else the photos in it.
+
+    For pairs `scale` is worked out from the first one where it is not given; for photos it is then
+    `default_scale`.
+
+    Raises:
+        ImganError: no images, a partner is missing, or the first pair has no whole scale.
+    """
+    if not data.is_dir():
+        raise ImganError(f"{data} is not a folder; give one of photos, or one with HR/ and LR/")
+    if not (data / "HR").is_dir() and not (data / "LR").is_dir():
+        return [Pair(path, None, scale or default_scale) for path in _images(data)]
+    high, low = ({path.stem: path for path in _images(data / part)} for part in ("HR", "LR"))
+    if alone := sorted(high.keys() ^ low.keys()):
+        has, lacks = ("HR", "LR") if alone[0] in high else ("LR", "HR")
+        raise ImganError(
+            f"{data / lacks} lacks the partner of {(high | low)[alone[0]].name} in {has}; "
+            "both want the same names"
+        )
+    if scale is None:
+        first = min(high)
+        height, width = _read(high[first]).shape[1:]
+        rows, columns = _read(low[first]).shape[1:]
+        scale = height // rows
+        if scale < 1 or (rows * scale, columns * scale) != (height, width):
+            raise ImganError(
+                f"{high[first]} is {width}x{height}, no whole multiple of {low[first]}, "
+                f"{columns}x{rows}; crop HR to a multiple of the scale"
+            )
+    return [Pair(high[name], low[name], scale) for name in sorted(high)]
+
+
+def _images(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise ImganError(f"there is no folder {folder}; pairs want both HR/ and LR/")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in READABLE)
+    if not files:
+        raise ImganError(f"{folder} holds no images")
+    return files
+
+
+def _read(path: Path) -> Tensor:
+    """Read ``[1 or 3, H, W]`` uint8; alpha is left out, 16 bits become 8."""
+    colour = to_bits(read_image(path).frames[0].colour, 8)
+    return torch.tensor(colour).permute(2, 0, 1).contiguous()

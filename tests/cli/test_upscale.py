@@ -1,0 +1,217 @@
+"""`imgan upscale`: names, batches, pipes, and every way it says no."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as pil
+from typer.testing import CliRunner
+
+import imgan.cli.upscale as command
+from imgan.cli import app
+from imgan.errors import ImganError, Stopped
+from imgan.model_file import Card, NetworkCard, save_model
+from imgan.networks.plainsr import PlainSR
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    arguments = {"scale": 4, "width": 4, "blocks": 1}
+    network = PlainSR(**arguments)
+    card = Card(
+        pipeline="srgan",
+        name="small",
+        networks={"generator": NetworkCard(name="plainsr", arguments=arguments)},
+        scale=4,
+        reach=network.reach,
+    )
+    save_model(path, card, {"generator": network.state_dict()})
+    return str(path)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(model):
+    def invoke(*arguments: str, stdin: bytes | None = None):
+        full = ["upscale", "--model", model, "--device", "cpu", *arguments]
+        return CliRunner().invoke(app, full, input=stdin)
+
+    return invoke
+
+
+def photo(path: str | Path, size: tuple[int, int] = (8, 6)) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    pil.new("RGB", size, (200, 100, 50)).save(path)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_beside_the_image(here, run) -> None:
+    photo("Fotó 猫.png")
+    result = run("Fotó 猫.png")
+    assert result.exit_code == 0, result.output
+    assert pil.open("Fotó 猫_x4.png").size == (32, 24)
+    assert "Fotó 猫_x4.png (32x24" in result.stderr
+
+
+def test_the_label_tells_the_size(here, run) -> None:
+    photo("a.jpg")
+    photo("b.bmp")
+    for options in (["--scale", "2.5"], ["--width", "20"], ["--width", "9", "--height", "9"]):
+        assert run("a.jpg", *options).exit_code == 0
+    assert run("b.bmp", "--format", "webp", "--scale", "2").exit_code == 0
+    assert run("b.bmp", "--height", "12").exit_code == 0
+    made = {"a_x2.5.jpg", "a_w20.jpg", "a_9x9.jpg", "b_x2.webp", "b_h12.png"}
+    assert files(here) == {"a.jpg", "b.bmp"} | made
+
+
+def test_one_output_file(here, run) -> None:
+    photo("a.jpg")
+    assert run("a.jpg", "-o", "new/b.webp").exit_code == 0
+    assert pil.open("new/b.webp").format == "WEBP"
+
+
+def test_folders_patterns_and_links(here, run) -> None:
+    photo("in/a.png")
+    photo("in/deep/b.jpg")
+    photo("c1.png")
+    photo("elsewhere/d.png")
+    Path("in/notes.txt").write_text("no image")
+    Path("in/link").symlink_to(here / "elsewhere")
+    Path("in/circle").symlink_to(here / "in")
+    result = run("in", "c*.png", "-o", "in/out")
+    assert result.exit_code == 0, result.output
+    made = {"a_x4.png", "deep/b_x4.jpg", "link/d_x4.png", "c1_x4.png"}
+    assert files(here / "in/out") == made
+    before = files(here)
+    again = run("in", "c*.png", "-o", "in/out")
+    assert again.exit_code == 0
+    assert "0 written, 4 skipped" in again.stderr
+    assert files(here) == before
+
+
+def test_own_results_are_not_read_again(here, run) -> None:
+    photo("in/a.png")
+    photo("in/car_x4.png")  # no neighbour car.png: a photo of its own
+    assert run("in").exit_code == 0
+    assert run("in").exit_code == 0
+    assert run("in/*.png").exit_code == 0
+    assert files(here / "in") == {"a.png", "a_x4.png", "car_x4.png", "car_x4_x4.png"}
+
+
+def test_existing_results(here, run) -> None:
+    photo("a.png")
+    Path("a_x4.png").write_text("precious")
+    result = run("a.png")
+    assert isinstance(result.exception, ImganError)
+    assert "--overwrite" in str(result.exception)
+    assert Path("a_x4.png").read_text() == "precious"
+    assert run("a.png", "--overwrite").exit_code == 0
+    assert pil.open("a_x4.png").size == (32, 24)
+
+
+def test_a_bad_file_stops_no_other(here, run) -> None:
+    photo("in/a.png")
+    Path("in/b.png").write_text("broken")
+    photo("in/c.png")
+    result = run("in", "-o", "out")
+    assert result.exit_code == 1
+    assert files(here / "out") == {"a_x4.png", "c_x4.png"}
+    assert "2 written, 1 failed" in result.stderr
+    assert "in/b.png is not an image" in result.stderr.splitlines()[-1]
+
+
+def test_pipes(here, run) -> None:
+    photo("a.jpg")
+    result = run("-", stdin=Path("a.jpg").read_bytes())
+    assert result.exit_code == 0, result.output
+    out = pil.open(io.BytesIO(result.stdout_bytes))
+    assert (out.format, out.size) == ("JPEG", (32, 24))
+    result = run("a.jpg", "-o", "-", "--format", "png")
+    assert pil.open(io.BytesIO(result.stdout_bytes)).format == "PNG"
+    assert run("-", "-o", "b.png", stdin=Path("a.jpg").read_bytes()).exit_code == 0
+    assert pil.open("b.png").size == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing.png"], "there is no file missing.png"),
+        (["x*.png"], "no file matches"),
+        (["empty"], "there are no images in empty"),
+        (["a.png", "--scale", "0"], "--scale is above 0"),
+        (["a.png", "--tile", "1"], "--tile is at least"),
+        (["a.png", "--device", "abacus"], "no device 'abacus'"),
+        (["a.png", "--precision", "half"], "--precision is one of"),
+        (["a.png", "--format", "heic"], "--format is one of"),
+        (["a.png", "b.png", "-o", "c.png"], "for several images give a folder"),
+        (["a.png", "-o", "c.png", "--format", "jpg"], "disagree"),
+        (["a.png", "-o", "a.png", "--overwrite"], "would be written over"),
+        (["-", "a.png"], "goes with no other input"),
+        (["a.png", "b.png", "-o", "-"], "takes one image"),
+        (["a.png", "sub/a.png", "-o", "out"], "would both become"),
+        (["bad.png"], "bad.png is not an image"),
+        (["a.png", "--realism", "0.5"], "cannot go with --model"),
+        (["wide.png", "--format", "webp", "--scale", "16"], "WEBP holds at most"),
+    ],
+)
+def test_refusals_are_one_sentence_and_write_nothing(here, run, arguments, sentence) -> None:
+    photo("a.png")
+    photo("b.png")
+    photo("sub/a.png")
+    photo("wide.png", (1100, 1))
+    Path("empty").mkdir()
+    Path("bad.png").write_text("x")
+    before = files(here)
+    result = run(*arguments)
+    assert isinstance(result.exception, ImganError), result.output
+    assert sentence in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert files(here) == before
+
+
+def test_interrupt_leaves_nothing_half_written(here, run, monkeypatch) -> None:
+    photo("in/a.png")
+    photo("in/b.png")
+    real = pil.Image.save
+
+    def save(image, file, *arguments, **options):
+        if Path("in/a_x4.png").exists():
+            file.write(b"half")
+            raise KeyboardInterrupt
+        real(image, file, *arguments, **options)
+
+    monkeypatch.setattr(pil.Image, "save", save)
+    result = run("in")
+    assert isinstance(result.exception, Stopped)
+    assert "1 of 2 images written" in str(result.exception)
+    assert files(here) == {"in/a.png", "in/b.png", "in/a_x4.png"}
+
+
+def test_metadata_survives(here, run) -> None:
+    exif = pil.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    pil.fromarray(np.zeros((6, 8, 3), np.uint8)).save("a.jpg", exif=exif)
+    assert run("a.jpg").exit_code == 0
+    out = pil.open("a_x4.jpg")
+    assert out.size == (24, 32)
+    assert (out.getexif()[0x010F], out.getexif()[0x0112]) == ("Maker", 1)
+
+
+def test_help_needs_no_torch(run) -> None:
+    assert "--realism" in CliRunner().invoke(app, ["upscale", "--help"]).output
+    assert "torch" not in vars(command)

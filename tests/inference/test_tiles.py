@@ -1,0 +1,149 @@
+"""Tiles: the whole image's answer, without seams, whatever the size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from imgan.errors import ImganError
+from imgan.inference.device import choose
+from imgan.inference.tiles import run_tiled, spans
+from imgan.networks.plainsr import PlainSR
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def network() -> PlainSR:
+    """Wider weights than a fresh network has, so that the whole reach is felt."""
+    torch.manual_seed(0)
+    net = PlainSR(scale=2, width=4, blocks=2)
+    for parameter in net.parameters():
+        if parameter.ndim > 1:
+            nn.init.normal_(parameter, std=0.2)
+    return net.eval()
+
+
+def image(height: int, width: int, channels: int = 3) -> np.ndarray:
+    rng = np.random.default_rng(height * 1000 + width)
+    return rng.random((height, width, channels), np.float32)
+
+
+side = st.integers(1, 70)
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=side, width=side, tile=st.integers(4, 80), batch=st.integers(1, 5))
+def test_tiles_equal_the_whole(network, height, width, tile, batch) -> None:
+    pixels = image(height, width)
+    whole = run_tiled(network, pixels, scale=2)
+    tiled = run_tiled(network, pixels, scale=2, reach=network.reach, tile=tile, batch=batch)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_a_smaller_reach_would_show(network) -> None:
+    whole = run_tiled(network, image(64, 64), scale=2)
+    short = run_tiled(network, image(64, 64), scale=2, reach=network.reach - 3, tile=16)
+    assert np.abs(whole - short).max() > 1e-4
+
+
+@given(
+    units=st.integers(1, 200),
+    tile=st.integers(1, 300),
+    reach=st.integers(0, 40),
+    multiple=st.integers(1, 8),
+)
+def test_spans_cover_an_axis_once(units, tile, reach, multiple) -> None:
+    length = units * multiple
+    found = spans(length, tile, reach, multiple)
+    assert [s.low for s in found] == [0, *(s.high for s in found[:-1])]
+    assert found[-1].high == length
+    assert len({s.stop - s.start for s in found}) == 1
+    for s in found:
+        assert 0 <= s.start <= max(0, s.low - reach)
+        assert min(length, s.high + reach) <= s.stop <= length
+        assert s.start % multiple == s.stop % multiple == 0
+        assert s.high - s.low <= max(tile + multiple, multiple)
+
+
+class Halves(nn.Module):
+    """Takes sides that are multiples of 4 only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(1)
+        self.down = nn.Conv2d(3, 8, 4, 4)
+        self.up = nn.ConvTranspose2d(8, 3, 4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        assert x.shape[2] % 4 == x.shape[3] % 4 == 0
+        assert min(x.shape[2:]) >= 8
+        return self.up(self.down(x))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (13, 7), (30, 41), (32, 64)])
+def test_size_multiple_and_minimum(size) -> None:
+    pixels, network = image(*size), Halves().eval()
+    options = {"size_multiple": 4, "minimum": 8, "value_range": (-1, 1)}
+    whole = run_tiled(network, pixels, **options)
+    assert whole.shape == pixels.shape
+    tiled = run_tiled(network, pixels, **options, reach=4, tile=10)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_identity_keeps_every_value(dtype) -> None:
+    if dtype == np.float32:
+        pixels = image(40, 40)
+    else:
+        pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (40, 40, 3), dtype)
+    for value_range in ((0.0, 1.0), (-1.0, 1.0)):
+        out = run_tiled(lambda x: x, pixels, reach=2, tile=17, value_range=value_range)
+        assert out.dtype == dtype
+        np.testing.assert_allclose(out, pixels, atol=1e-6)
+
+
+def test_progress_counts_tiles() -> None:
+    seen: list[tuple[int, int]] = []
+    run_tiled(
+        lambda x: x, image(40, 40), reach=1, tile=20, batch=3, progress=lambda *a: seen.append(a)
+    )
+    assert seen == [(3, 4), (4, 4)]
+
+
+def test_tiles_shrink_when_memory_runs_out() -> None:
+    sides: list[int] = []
+
+    def network(x: torch.Tensor) -> torch.Tensor:
+        sides.append(x.shape[2])
+        if x.shape[2] > 40:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return x
+
+    pixels = image(100, 100)
+    np.testing.assert_array_equal(run_tiled(network, pixels, reach=1, tile=256), pixels)
+    assert min(sides) <= 40 < max(sides)
+    with pytest.raises(ImganError, match="100x100"):
+        run_tiled(network, pixels)  # the whole image at once is all that may be tried
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "sentence"),
+    [
+        ("gpu", "auto", "there is no device 'gpu'"),
+        ("cuda:99", "auto", "no device 'cuda:99'"),
+        ("cpu", "fp16", "--precision is one of auto"),
+    ],
+)
+def test_names_of_devices(device, precision, sentence) -> None:
+    with pytest.raises(ImganError, match=sentence):
+        choose(device, precision)
+
+
+def test_choice_of_precision() -> None:
+    assert choose("cpu", "float32") == (torch.device("cpu"), torch.float32)
+    assert choose("cpu", "bf16")[1] == torch.bfloat16

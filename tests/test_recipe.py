@@ -1,0 +1,115 @@
+"""Recipes: what they may say, and the sentence for what they may not."""
+
+import pytest
+
+from imgan.errors import ImganError
+from imgan.recipe import load_recipe, parse_recipe, published, recipe_names
+
+
+def minimal(**changes):
+    return {"pipeline": "srgan", "name": "test", "train": {"steps": 1}} | changes
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_is_valid_and_bears_its_name(name):
+    assert load_recipe(name).name == name
+
+
+def test_the_shipped_ones_are_there():
+    assert {"x4-mse", "x4-adversarial", "x2-mse", "x2-adversarial"} <= set(recipe_names())
+
+
+def test_changes():
+    recipe = load_recipe(
+        "x4-adversarial",
+        ["train.steps=7", "train.optimizer.rate=1e-4", "adversary.loss=hinge", "perceptual=null"],
+    )
+    assert recipe.train.steps == 7
+    assert recipe.train.optimizer.rate == 1e-4
+    assert recipe.adversary is not None
+    assert recipe.adversary.loss == "hinge"
+    assert recipe.perceptual is None
+
+
+def test_a_section_that_was_off_can_be_switched_on():
+    recipe = load_recipe("x4-mse", ["adversary.weight=0.5"])
+    assert recipe.adversary is not None
+    assert recipe.adversary.weight == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (minimal(sede=1), r"there is no setting .*sede; did you mean seed\?"),
+        (minimal(train={"stpes": 1}), r"stpes.*|the setting .*steps is missing"),
+        (minimal(train={}), "the setting .*steps is missing"),
+        (minimal(scale=5), "scale"),
+        (minimal(seed="x"), "seed: .*integer"),
+        (minimal(train={"steps": 0}), "steps: .*greater"),
+        (minimal(train={"steps": 1, "batch": 5, "accumulate": 2}), "batch 5 cannot be accumulated"),
+        (minimal(generator={"name": "vgg"}), "generator"),
+        (minimal(pixel={"weight": 0}), "nothing is to be minimised"),
+        (minimal(adversary={"loss": "wasserstein"}), "wasserstein needs a critic that is 1-Lip"),
+        (
+            minimal(adversary={"penalties": [{"name": "r1", "weight": 1}]}),
+            "batch norm mixes samples; set critic.norm: false",
+        ),
+        (
+            minimal(adversary={"loss": "hinge", "label_smoothing": 0.1}),
+            "label_smoothing belongs to the non-saturating cost, not to hinge",
+        ),
+        (
+            minimal(adversary={"critic": {"name": "unet"}}, data={"crop": 9}, scale=2),
+            "make data.crop \\* scale a multiple of 8",
+        ),
+        (minimal(perceptual={}, data={"crop": 8}, scale=2), "need crops of 32 pixels"),
+        (
+            minimal(data={"realistic": {"blur_sigma": [2, 1]}}),
+            "blur_sigma is a range from low to high",
+        ),
+        ({"pipeline": "pix3pix"}, "pipeline"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(content, sentence):
+    with pytest.raises(ImganError, match=sentence) as caught:
+        parse_recipe(content, "r.yaml")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("recipe r.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("steps", "write it as key=value"),
+        ("name.x=1", "name is a value, not a section"),
+        ("seed=[1", "not valid YAML"),
+    ],
+)
+def test_bad_changes(change, sentence):
+    with pytest.raises(ImganError, match=sentence):
+        load_recipe("x4-mse", [change])
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    with pytest.raises(ImganError, match=r"no recipe nothing.yaml.*x4-mse"):
+        load_recipe("nothing.yaml")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1,\nb: 2")
+    with pytest.raises(ImganError, match="not valid YAML at line"):
+        load_recipe(broken)
+    broken.write_text("just words")
+    with pytest.raises(ImganError, match="not a list of 'key: value' lines"):
+        load_recipe(broken)
+    broken.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ImganError, match=r"broken.yaml"):
+        load_recipe(broken)
+
+
+def test_what_is_published_names_no_folders():
+    recipe = load_recipe(
+        "x4-adversarial", ["perceptual.weights=/home/me/vgg.npz", "init=/home/me/x4.safetensors"]
+    )
+    plain = published(recipe)
+    assert plain["init"] == "x4.safetensors"
+    assert plain["perceptual"]["weights"] == "vgg.npz"
+    assert "/home" not in str(plain)

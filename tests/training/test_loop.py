@@ -1,0 +1,143 @@
+"""A run from end to end: exact resume, what it leaves behind, and how it ends badly."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+from runs import recipe, trainer
+
+from imgan.errors import ImganError, Stopped
+from imgan.model_file import load_model
+from imgan.training import checkpoint
+from imgan.training.loop import Trainer
+
+
+def final_state(out):
+    state, warnings = checkpoint.load(out / "checkpoints")
+    assert not warnings
+    return state
+
+
+def assert_same(a, b):
+    """Equal bit for bit, all the way down."""
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_same(x, y)
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    else:
+        assert a == b
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_five_resume_five_equal_ten_bit_for_bit(tmp_path, workers, precision):
+    changes = {"train__workers": workers, "train__precision": precision}
+    trainer(tmp_path / "ten", **changes).run()
+    interrupted = trainer(tmp_path / "five", **changes)
+    report = interrupted.display.advance
+    interrupted.display.advance = lambda n: (report(n), n == 5 and interrupted.ask_to_stop())
+    with pytest.raises(Stopped, match="stopped at step 5"):
+        interrupted.run()
+    assert final_state(tmp_path / "five")["step"] == 5
+    trainer(tmp_path / "five", **changes).run()
+    assert_same(final_state(tmp_path / "five"), final_state(tmp_path / "ten"))
+    ten, five = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("ten", "five")
+    )
+    # A row in which two runs meet is a mean over fewer steps; all others agree.
+    assert [row["step"] for row in five] == [row["step"] for row in ten] == [2, 4, 6, 8, 10]
+    assert five[-1]["g_loss"] == ten[-1]["g_loss"]
+
+
+def test_what_a_run_leaves_behind(tmp_path):
+    assert trainer(tmp_path / "run").run() == tmp_path / "run" / "model.safetensors"
+    model = load_model(tmp_path / "run" / "model.safetensors")
+    assert model.card.steps == 10
+    assert model.card.scale == 2
+    assert model.card.cost == "adversarial"
+    assert model.card.data["photos"] == 4
+    assert model.card.log[-1]["step"] == 10
+    assert model.card.recipe["train"]["steps"] == 10
+    names = sorted(p.name for p in (tmp_path / "run" / "previews").iterdir())
+    assert names == ["00000000.png", "00000005.png", "00000010.png"]
+    assert Image.open(tmp_path / "run" / "previews" / names[0]).size == (3 * 16, 4 * 16)
+    average = final_state(tmp_path / "run")["ema"]["average"]
+    assert all(torch.equal(v, average[k]) for k, v in model.generator.state_dict().items())
+
+
+def test_the_mse_twin_learns(tmp_path):
+    trainer(tmp_path / "run", steps=60, adversary=None, train__log_every=20).run()
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert rows[-1]["l1"] < 0.8 * rows[0]["l1"]
+    assert "d_loss" not in rows[-1]
+
+
+def test_accumulated_parts_make_the_step_of_the_whole_batch(tmp_path):
+    changes = {"adversary__history": 0, "adversary__noise": 0.0, "steps": 1}
+    trainer(tmp_path / "whole", **changes).run()
+    trainer(tmp_path / "parts", **changes, train__accumulate=2).run()
+    whole, parts = final_state(tmp_path / "whole"), final_state(tmp_path / "parts")
+    for one, two in zip(whole["optimizers"], parts["optimizers"], strict=True):
+        for key, state in one["state"].items():
+            for name in ("exp_avg", "momentum_buffer"):  # after one step: the gradient, scaled
+                if name in state:
+                    torch.testing.assert_close(state[name], two["state"][key][name])
+
+
+def test_a_finished_run_goes_on_when_steps_are_raised(tmp_path):
+    trainer(tmp_path / "run", steps=4).run()
+    trainer(tmp_path / "run", steps=4).run()
+    assert final_state(tmp_path / "run")["step"] == 4
+    trainer(tmp_path / "run", steps=6).run()
+    assert final_state(tmp_path / "run")["step"] == 6
+
+
+def test_another_recipe_in_the_same_folder_is_one_sentence(tmp_path):
+    trainer(tmp_path / "run", steps=2).run()
+    with pytest.raises(ImganError, match=r"another recipe.*seed.*another --out"):
+        trainer(tmp_path / "run", steps=2, seed=1)
+
+
+def test_other_data_in_the_same_folder_is_one_sentence(tmp_path, photos):
+    trainer(tmp_path / "run", steps=2).run()
+    one = sorted(photos.glob("*.jpg"))[0]
+    with pytest.raises(ImganError, match="the data is not what the run"):
+        Trainer(recipe(2), [one], tmp_path / "run", device="cpu", quiet=True)
+
+
+def test_resume_insists(tmp_path, photos):
+    with pytest.raises(ImganError, match="no checkpoint .* to resume"):
+        Trainer(recipe(2), [photos], tmp_path / "run", resume=True, device="cpu", quiet=True)
+
+
+def test_a_number_that_is_not_finite_stops_before_the_checkpoint(tmp_path):
+    run = trainer(tmp_path / "run", train__log_every=100)
+    before = run.step
+
+    def poisoned(batches):
+        if run.step_number == 7:
+            with torch.no_grad():
+                run.pipeline.networks["generator"].head.weight[0, 0, 0, 0] = torch.nan
+        before(batches)
+
+    run.step = poisoned
+    with pytest.raises(ImganError, match=r"not finite.*The last checkpoint is that of step 5"):
+        run.run()
+    good = final_state(tmp_path / "run")
+    assert good["step"] == 5
+    assert all(v.isfinite().all() for v in good["networks"]["generator"].values())
+
+
+def test_tensorboard(tmp_path):
+    pytest.importorskip("tensorboard")
+    trainer(tmp_path / "run", steps=2, train__tracker="tensorboard").run()
+    assert list((tmp_path / "run").rglob("events.out.tfevents*"))
