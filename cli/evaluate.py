@@ -57,8 +57,8 @@ def evaluate(
     from rich.console import Console
 
     from ..evaluation.evaluate import evaluate as run
-    from ..evaluation.perceptual import LpipsDistance
     from ..files import replacing
+    from ..perceptual import LpipsDistance
 
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
     with Console(stderr=True).status("") as status:

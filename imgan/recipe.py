@@ -161,7 +161,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Realistic(Strict):
-    """The realistic degradation: ranges to draw from, see `imgan.data.degrade.RealisticSettings`."""
+    """Ranges to draw from, see `imgan.data.degrade.RealisticSettings`."""
 
     blur_sigma: Range = (0.2, 2.4)
     blur_probability: Share = 0.8

@@ -1,9 +1,9 @@
 """The rooms of the house: who may import whom, and what `imgan --help` may load."""
 
 import ast
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ ALLOWED = {
         "data",
         "networks",
         "core",
+        "perceptual",
         "errors",
         "files",
         "model_file",
@@ -113,9 +114,11 @@ def test_help_loads_nothing_heavy():
 
 
 def test_help_answers_at_once():
+    # Processor time and the best of five: another program on the machine is not our fault.
     times = []
     for _ in range(5):
-        begun = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "imgan", "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - begun)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(times) < 0.5

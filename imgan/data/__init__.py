@@ -1,0 +1,1 @@
+"""Files and pixels: images, photos, degradations."""

@@ -18,10 +18,10 @@ from ..errors import ImganError
 from ..inference.target import Target
 from ..inference.upscale import REALISM, Upscaler
 from ..model_file import read_card
+from ..perceptual import LpipsDistance
 from ..shipped import shipped_models
 from .metrics import PROTOCOL, crop_border, psnr_y, ssim_y
 from .pairs import Pair, find_pairs
-from .perceptual import LpipsDistance
 
 BICUBIC = "bicubic"
 """The baseline's name: MATLAB's imresize, as in the papers' tables."""

@@ -29,20 +29,22 @@ class Stream(Protocol):
 
 
 class Pipeline(Protocol):
-    """Networks and two costs; the loop does the rest and knows no pipeline.
-
-    ``networks`` holds all networks by role; those of ``critics`` belong to the critic's player, all
-    others to the generator's. ``frozen`` are fixed modules (feature extractors).
-    """
+    """Networks and two costs; the loop does the rest and knows no pipeline."""
 
     @property
-    def networks(self) -> Networks: ...
+    def networks(self) -> Networks:
+        """All networks by role."""
+        ...
 
     @property
-    def critics(self) -> Sequence[str]: ...
+    def critics(self) -> Sequence[str]:
+        """Roles of the critic's player; all others are the generator's."""
+        ...
 
     @property
-    def frozen(self) -> Sequence[nn.Module]: ...
+    def frozen(self) -> Sequence[nn.Module]:
+        """Fixed modules (feature extractors)."""
+        ...
 
     def dataset(self, folders: Sequence[Path], progress: Progress) -> Stream:
         """The data in the folders."""

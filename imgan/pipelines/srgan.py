@@ -14,9 +14,9 @@ from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.photos import Crops, PhotoSet, load_photos, summary
 from ..errors import ImganError
-from ..evaluation.perceptual import LpipsDistance, PerceptualLoss
 from ..model_file import Card, NetworkCard, load_model
 from ..networks import build
+from ..perceptual import LpipsDistance, PerceptualLoss
 from ..recipe import SRGANRecipe
 from ..shipped import resolve
 from .pipeline import Batch, Exact, Networks, Progress

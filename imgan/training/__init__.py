@@ -1,0 +1,1 @@
+"""The training loop, one for all pipelines, and what it stands on."""

@@ -1,7 +1,5 @@
 """Small networks run fastest on one thread; seeds make each test repeatable by itself."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 
@@ -9,6 +7,5 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> Iterator[None]:
+def seeded() -> None:
     torch.manual_seed(0)
-    yield

@@ -114,7 +114,7 @@ def test_border(pairs):
 
 def test_lpips_column(pairs, tmp_path):
     torchvision = pytest.importorskip("torchvision")
-    from imgan.evaluation.perceptual import LpipsDistance
+    from imgan.perceptual import LpipsDistance
 
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), tmp_path / "s.pth")
     report = evaluate(["bicubic"], pairs, lpips=LpipsDistance("squeeze", tmp_path / "s.pth"))

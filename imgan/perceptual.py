@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..errors import ImganError
-from ..networks.vgg import LAYERS, VGG19Features
+from .errors import ImganError
+from .networks.vgg import LAYERS, VGG19Features
 
 Backbone = Literal["squeeze", "alex", "vgg"]
 
@@ -165,11 +165,6 @@ class LpipsDistance(nn.Module):
                 failed.
         """
         super().__init__()
-        with warnings.catch_warnings():  # lpips calls torchvision's constructors the old way
-            warnings.simplefilter("ignore")
-            import lpips
-
-            self.lpips = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
         enum, name = _LPIPS_BACKBONES[backbone]
         if weights is None:
             state = _download(enum, name, _LPIPS_WAY_OUT)
@@ -177,6 +172,11 @@ class LpipsDistance(nn.Module):
         else:
             state = _read_state(weights)
             source = f"local backbone {weights.name}"
+        with warnings.catch_warnings():  # lpips calls torchvision's constructors the old way
+            warnings.simplefilter("ignore")
+            import lpips
+
+            self.lpips = lpips.LPIPS(net=backbone, pnet_rand=True, verbose=False)
         try:
             # sliceK.N.* in lpips is features.N.* in torchvision.
             own = self.lpips.net.state_dict()

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from imgan.errors import ImganError
-from imgan.evaluation.perceptual import LpipsDistance, PerceptualLoss, vgg19_features
 from imgan.networks.vgg import VGG19Features
+from imgan.perceptual import LpipsDistance, PerceptualLoss, vgg19_features
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
