@@ -61,6 +61,7 @@ class Card(BaseModel):
     notes: str = ""
     version: str = ""
     log: list[dict[str, float]] = []
+    parent: Card | None = Field(default=None, description="of the model that training began from")
 
 
 @dataclass

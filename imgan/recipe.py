@@ -345,7 +345,7 @@ def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
 
 
 def published(recipe: Recipe) -> dict[str, Any]:
-    """The settings that differ from the defaults, as plain data; of local files the name alone."""
+    """Every setting, as plain data for a model's card; of local files the name alone."""
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):
@@ -354,7 +354,7 @@ def published(recipe: Recipe) -> dict[str, Any]:
             return [bare(inner) for inner in value]
         return value.name if isinstance(value, Path) else value
 
-    plain: dict[str, Any] = bare(recipe.model_dump(exclude_defaults=True))
+    plain: dict[str, Any] = bare(recipe.model_dump())
     if recipe.init:
         plain["init"] = Path(recipe.init).name
     return plain

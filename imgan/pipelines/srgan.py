@@ -34,8 +34,9 @@ class SRGAN:
         arguments = recipe.generator.model_dump(exclude={"name"}) | {"scale": recipe.scale}
         self._generator = NetworkCard(name=recipe.generator.name, arguments=arguments)
         generator = build(self._generator.name, arguments)
+        self._parent: Card | None = None
         if recipe.init:
-            start_from(generator, resolve(recipe.init))
+            self._parent = start_from(generator, resolve(recipe.init))
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
@@ -126,23 +127,28 @@ class SRGAN:
             licence=recipe.licence,
             notes=recipe.notes,
             version=__version__,
+            parent=self._parent,
         )
 
 
-def start_from(generator: nn.Module, path: Path) -> None:
+def start_from(generator: nn.Module, path: Path) -> Card:
     """Copy the weights of a model file whose names and shapes agree; the rest starts fresh.
 
+    Returns the card of the file.
+
     Raises:
-        ImganError: not one tensor agrees.
+        ImganError: less than half of the weights agree.
     """
-    given = load_model(path).generator.state_dict()
+    model = load_model(path)
+    given = model.generator.state_dict()
     own = generator.state_dict()
     agreeing = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
-    if not agreeing:
+    if sum(v.numel() for v in agreeing.values()) < 0.5 * sum(v.numel() for v in own.values()):
         raise ImganError(
-            f"init: no weight of {path} fits the generator; take a model of its family"
+            f"init: the weights of {path} do not fit the generator; take a model of its family"
         )
     generator.load_state_dict(agreeing, strict=False)
+    return model.card
 
 
 def _unit(images: Tensor) -> Tensor:

@@ -74,6 +74,28 @@ def test_what_a_run_leaves_behind(tmp_path):
     assert all(torch.equal(v, average[k]) for k, v in model.generator.state_dict().items())
 
 
+def test_the_adversarial_twin_starts_from_the_mse_twin(tmp_path):
+    first = trainer(tmp_path / "mse", steps=4, adversary=None).run()
+    second = trainer(tmp_path / "adversarial", steps=2, init=str(first))
+    mse, own = load_model(first).generator.state_dict(), second.pipeline.networks["generator"]
+    assert all(torch.equal(v, mse[k]) for k, v in own.state_dict().items())
+    card = load_model(second.run()).card
+    assert card.parent is not None
+    assert (card.parent.cost, card.parent.steps) == ("l1", 4)
+    assert card.parent.log[-1]["step"] == 4
+    assert card.recipe["init"] == "model.safetensors"
+
+
+def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path):
+    first = trainer(tmp_path / "x2", steps=1, adversary=None).run()
+    other = trainer(tmp_path / "x4", steps=1, adversary=None, scale=4, init=str(first))
+    mse, own = load_model(first).generator.state_dict(), other.pipeline.networks["generator"]
+    agreeing = {k for k, v in own.state_dict().items() if torch.equal(v[:1], mse[k][:1])}
+    assert {k for k in mse if not k.startswith("up.")} <= agreeing
+    with pytest.raises(ImganError, match="weights of .* do not fit the generator"):
+        trainer(tmp_path / "bad", steps=1, init=str(first), generator__width=16)
+
+
 def test_the_mse_twin_learns(tmp_path):
     trainer(tmp_path / "run", steps=60, adversary=None, train__log_every=20).run()
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
