@@ -68,6 +68,21 @@ class UNetCriticSpec(Strict):
     width: Annotated[int, Field(ge=4, le=256)] = 64
 
 
+class Optimizer(Strict):
+    """A player's optimizer.
+
+    `muon` moves the weights of inner layers by orthogonalised momentum (Jordan 2024) and the rest
+    by Adam at `rate` * `adam_share`.
+    """
+
+    name: Literal["adam", "muon"] = "adam"
+    rate: Positive = 2e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    adam_share: Positive = 0.5
+    clip: Positive | None = None
+
+
 class Penalty(Strict):
     """A regulariser of the critic, paid every `every`-th move and scaled by it."""
 
@@ -100,9 +115,7 @@ class Adversary(Strict):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     penalties: tuple[Penalty, ...] = ()
     critic_moves: Count = 1
-    rate: Positive = 1e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    clip: Positive | None = None
+    optimizer: Optimizer = Optimizer(rate=1e-4)
     history: Annotated[int, Field(ge=0)] = 0
     noise: NotNegative = 0.0
     noise_until: Count = 1000
@@ -196,21 +209,6 @@ class Photos(Strict):
     degradation: Literal["bicubic", "realistic"] = "bicubic"
     realistic: Realistic = Realistic()
     min_detail: NotNegative = 4.0
-
-
-class Optimizer(Strict):
-    """The generator's optimizer.
-
-    `muon` moves the weights of inner layers by orthogonalised momentum (Jordan 2024) and the rest
-    by Adam at `rate` * `adam_share`.
-    """
-
-    name: Literal["adam", "muon"] = "adam"
-    rate: Positive = 2e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
-    adam_share: Positive = 0.5
-    clip: Positive | None = None
 
 
 class Schedule(Strict):

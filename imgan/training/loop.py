@@ -19,7 +19,7 @@ from ..pipelines.costs import gan_loss, noise, penalty
 from ..pipelines.pipeline import Batch
 from ..recipe import Recipe, published
 from . import checkpoint
-from .optimizers import critic_optimizer, generator_optimizer
+from .optimizers import make_optimizer
 from .progress import Display, Metrics
 from .run_folder import RunFolder
 from .runtime import explained, make_accelerator, on_interrupt
@@ -87,9 +87,9 @@ class Trainer:
                 network.compile()
         players = [n for role, n in own.items() if role not in self.pipeline.critics]
         critics = [own[role] for role in self.pipeline.critics]
-        optimizers = [generator_optimizer(train.optimizer, players)]
+        optimizers = [make_optimizer(train.optimizer, players)]
         if adversary:
-            optimizers.append(critic_optimizer(adversary, critics))
+            optimizers.append(make_optimizer(adversary.optimizer, critics))
         prepare = self.accelerator.prepare
         self.players = {role: prepare(network) for role, network in own.items()}
         self.optimizers = [prepare(optimizer) for optimizer in optimizers]
@@ -109,7 +109,7 @@ class Trainer:
             noise=noise(adversary) if adversary else None,
             generator_every=adversary.critic_moves if adversary else 1,
             clip_g=train.optimizer.clip,
-            clip_d=adversary.clip if adversary else None,
+            clip_d=adversary.optimizer.clip if adversary else None,
             backward=self.accelerator.backward,
             sync=lambda: bool(self.accelerator.sync_gradients),
         )

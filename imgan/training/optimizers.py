@@ -1,4 +1,4 @@
-"""Both players' optimizers, and the step that moves with them, from the words of a recipe."""
+"""A player's optimizer, from the words of a recipe."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from ..recipe import Adversary
-from ..recipe import Optimizer as Spec
+from ..recipe import Optimizer
 from .muon import Muon, split
 
 
-def generator_optimizer(spec: Spec, networks: Iterable[nn.Module]) -> torch.optim.Optimizer:
-    """Adam or Muon over all parameters of the generator's player."""
+def make_optimizer(spec: Optimizer, networks: Iterable[nn.Module]) -> torch.optim.Optimizer:
+    """Adam or Muon over all parameters of one player's networks."""
     networks = list(networks)
     if spec.name == "adam":
         parameters = [p for network in networks for p in network.parameters()]
@@ -24,9 +23,3 @@ def generator_optimizer(spec: Spec, networks: Iterable[nn.Module]) -> torch.opti
         hidden += inner
         others += outer
     return Muon(hidden, others, spec.rate, spec.adam_share, spec.momentum, spec.betas)
-
-
-def critic_optimizer(spec: Adversary, networks: Iterable[nn.Module]) -> torch.optim.Optimizer:
-    """Adam over all parameters of the critic's player."""
-    parameters = [p for network in networks for p in network.parameters()]
-    return torch.optim.Adam(parameters, lr=spec.rate, betas=spec.betas)
