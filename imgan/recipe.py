@@ -19,6 +19,7 @@ from .errors import ImganError
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Strict(BaseModel):
@@ -77,8 +78,8 @@ class Optimizer(Strict):
 
     name: Literal["adam", "muon"] = "adam"
     rate: Positive = 2e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
+    betas: tuple[Momentum, Momentum] = (0.9, 0.99)
+    momentum: Momentum = 0.95
     adam_share: Positive = 0.5
     clip: Positive | None = None
 
@@ -133,6 +134,8 @@ class Adversary(Strict):
                 "wasserstein needs a critic that is 1-Lipschitz; add "
                 "penalties: [{name: wgan-gp, weight: 10}]"
             )
+        if len({p.name for p in self.penalties}) < len(self.penalties):
+            raise ValueError("a penalty stands twice in penalties; add their weights")
         batch_norm = getattr(self.critic, "norm", False)
         if self.penalties and batch_norm:
             raise ValueError(
@@ -179,7 +182,7 @@ class Realistic(Strict):
     blur_sigma: Range = (0.2, 2.4)
     blur_probability: Share = 0.8
     detour: tuple[Positive, Positive] = (0.6, 1.6)
-    gaussian_noise: Range = (0.004, 0.06)
+    gaussian_noise: tuple[Share, Share] = (0.004, 0.06)
     poisson_noise: Range = (0.005, 0.08)
     noise_probability: Share = 0.8
     jpeg_quality: tuple[
@@ -283,6 +286,13 @@ class SRGANRecipe(Strict):
             raise ValueError(
                 f"the unet critic halves its input three times and the crop is {side} pixels; "
                 "make data.crop * scale a multiple of 8"
+            )
+        critic = self.adversary.critic if self.adversary else None
+        least = 2 ** (critic.layers + 2) if isinstance(critic, PatchCriticSpec) else 16
+        if critic and side < least:
+            raise ValueError(
+                f"the critic needs crops of {least} pixels and data.crop * scale is {side}; raise "
+                "data.crop or take a critic of fewer layers"
             )
         if (self.perceptual or self.lpips) and side < 32:
             raise ValueError(
@@ -392,6 +402,8 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place[-1], _known_keys(), 1)
         return f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
+    if first["type"] == "union_tag_not_found":
+        return f"the setting {name}.name is missing"
     if first["type"] == "missing":
         return f"the setting {name} is missing"
     message = first["msg"].removeprefix("Value error, ")

@@ -48,6 +48,7 @@ def test_a_section_that_was_off_can_be_switched_on():
         (minimal(train={"steps": 0}), "steps: .*greater"),
         (minimal(train={"steps": 1, "batch": 5, "accumulate": 2}), "batch 5 cannot be accumulated"),
         (minimal(generator={"name": "vgg"}), "generator"),
+        (minimal(adversary={"critic": {"norm": False}}), r"adversary\.critic\.name is missing"),
         (minimal(pixel={"weight": 0}), "nothing is to be minimised"),
         (minimal(adversary={"loss": "wasserstein"}), "wasserstein needs a critic that is 1-Lip"),
         (
@@ -59,13 +60,27 @@ def test_a_section_that_was_off_can_be_switched_on():
             "label_smoothing belongs to the non-saturating cost, not to hinge",
         ),
         (
-            minimal(adversary={"critic": {"name": "unet"}}, data={"crop": 9}, scale=2),
+            minimal(adversary={"critic": {"name": "unet"}}, data={"crop": 11}, scale=2),
             "make data.crop \\* scale a multiple of 8",
         ),
         (minimal(perceptual={}, data={"crop": 8}, scale=2), "need crops of 32 pixels"),
         (
             minimal(data={"realistic": {"blur_sigma": [2, 1]}}),
             "blur_sigma is a range from low to high",
+        ),
+        (
+            minimal(
+                adversary={
+                    "critic": {"name": "srgan", "norm": False},
+                    "penalties": [{"name": "r1", "weight": 1}, {"name": "r1", "weight": 2}],
+                }
+            ),
+            "a penalty stands twice",
+        ),
+        (minimal(train={"steps": 1, "optimizer": {"betas": [1.5, 0.9]}}), "betas.*less than 1"),
+        (
+            minimal(adversary={"critic": {"name": "patch"}}, data={"crop": 8}, scale=2),
+            "the critic needs crops of 32 pixels and data.crop \\* scale is 16",
         ),
         ({"pipeline": "pix3pix"}, "pipeline"),
     ],

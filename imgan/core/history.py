@@ -55,7 +55,8 @@ class ImageHistory:
 
     def state_dict(self) -> dict[str, Any]:
         """The images ``[M, C, H, W]`` (None when empty) and the state of the random source."""
-        images = torch.stack(self._images) if self._images else None
+        # On the CPU: after a resume the pool may lie on two devices.
+        images = torch.stack([image.cpu() for image in self._images]) if self._images else None
         return {"images": images, "random": self._random.getstate()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

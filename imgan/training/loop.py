@@ -26,6 +26,9 @@ from .runtime import explained, make_accelerator, on_interrupt
 from .schedule import rate_factor
 from .stream import Portions, stream
 
+AGREE_EVERY = 8
+"""Steps between two looks of several processes at whether one was asked to stop."""
+
 PREVIEW_ITEM = 2**40
 """Previews show the items from here on: training never comes so far."""
 
@@ -60,14 +63,15 @@ class Trainer:
         main = self.accelerator.is_main_process
         set_seed(recipe.seed)
         self.pipeline = make_pipeline(recipe)
+        self.step_number = 0
+        self._stopping = False
+        self._portions()  # before the work: can the batch be shared out?
         self.display = Display(main and not quiet, recipe.train.steps, recipe.train.batch, 0)
         with self.accelerator.main_process_first():  # it fills the cache, the others read it
             self.dataset = self.pipeline.dataset(folders, self._decoding)
         for file, reason in self.pipeline.data_card()["skipped"].items():
             self.display.say(f"skipped {file}: {reason}")
         self.health = Health(accuracy=None if _wasserstein(recipe) else 0.95)
-        self.step_number = 0
-        self._stopping = False
         self._prepare()
         self._resume()
 
@@ -146,8 +150,13 @@ class Trainer:
 
     def batches(self) -> Iterator[Batch]:
         """This process's micro-batches from the present step on, on the device."""
+        device = self.accelerator.device
+        for batch in stream(self.dataset, self._portions(), self.recipe.train.workers):
+            yield {k: v.to(device) for k, v in batch.items()}
+
+    def _portions(self) -> Portions:
         train, accelerator = self.recipe.train, self.accelerator
-        portions = Portions(
+        return Portions(
             self.step_number,
             train.steps,
             train.batch,
@@ -155,8 +164,6 @@ class Trainer:
             accelerator.process_index,
             accelerator.num_processes,
         )
-        for batch in stream(self.dataset, portions, train.workers):
-            yield {k: v.to(accelerator.device, non_blocking=True) for k, v in batch.items()}
 
     def step(self, batches: Iterator[Batch]) -> None:
         """Take a batch and make one move of each player: random state and rate follow the step."""
@@ -172,7 +179,8 @@ class Trainer:
             with self.accelerator.accumulate(*self.players.values()):
                 log: Log = self.pipeline.move(self.players, self.exact, batch, self.game)
             self.health.add(log)
-        self.ema.update()
+        if self.game.generator_due:
+            self.ema.update()
         self.step_number += 1
 
     # -- the run ---------------------------------------------------------------------------------
@@ -199,8 +207,12 @@ class Trainer:
                 with self.display.running():
                     self._loop()
             except NotFinite as error:
-                raise ImganError(f"step {self.step_number}: {error} {self._last()}") from None
-            except (RuntimeError, ValueError) as error:
+                raise ImganError(
+                    f"step {self.step_number}: {error} {self._last()} The same command goes on "
+                    "from it, with --set train.optimizer.rate, train.optimizer.clip, "
+                    "adversary.optimizer.rate or adversary.optimizer.clip changed."
+                ) from None
+            except (RuntimeError, ValueError, OSError) as error:
                 processes = self.accelerator.num_processes
                 raise explained(error, processes, self._last()) from error
             finally:
@@ -235,6 +247,8 @@ class Trainer:
         """Whether any process was asked to stop: all must leave the loop at the same step."""
         if self.accelerator.num_processes == 1:
             return self._stopping
+        if self.step_number % AGREE_EVERY:
+            return False
         asked = torch.tensor(float(self._stopping), device=self.accelerator.device)
         return bool(self.accelerator.reduce(asked, "sum") > 0)
 
@@ -295,7 +309,7 @@ class Trainer:
         data = self.pipeline.data_card()
         card.data = data | {"skipped": len(data["skipped"])}
         rows = self.metrics.rows
-        card.log = rows[:: max(1, len(rows) // 100)] + rows[-1:]
+        card.log = rows[:-1][:: max(1, len(rows) // 100)] + rows[-1:]
         card.steps = self.step_number
         with self.ema.averaged() as generator:
             save_model(self.folder.model, card, {"generator": generator.state_dict()})

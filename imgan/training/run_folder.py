@@ -9,10 +9,10 @@ import yaml
 
 from ..errors import ImganError
 from ..files import replacing
-from ..recipe import Recipe
+from ..recipe import Recipe, load_recipe
 from . import checkpoint
 
-# May differ when a run goes on: they change how it is run, not what it computes.
+# May differ when a run goes on: how it is run, how long, and what the warnings advise to change.
 _FREE = {
     "train.steps",
     "train.workers",
@@ -22,6 +22,11 @@ _FREE = {
     "train.keep",
     "train.tracker",
     "train.compile",
+    "train.optimizer.rate",
+    "train.optimizer.clip",
+    "adversary.optimizer.rate",
+    "adversary.optimizer.clip",
+    "adversary.label_smoothing",
     "licence",
     "notes",
 }
@@ -49,7 +54,9 @@ class RunFolder:
             raise ImganError(f"there is no checkpoint in {self.path} to resume; leave --resume out")
         if not has_run or not self.recipe.is_file():
             return
-        before = _flat(yaml.safe_load(self.recipe.read_text(encoding="utf-8")))
+        # Parsed, so that a setting that is newer than the run counts with its default.
+        then = load_recipe(self.recipe)
+        before = _flat(then.model_dump(mode="json"))
         now = _flat(recipe.model_dump(mode="json"))
         changed = sorted(
             key

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from ..errors import ImganError
 from ..inference.device import choose
@@ -29,16 +33,31 @@ def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerat
     chosen, dtype = choose(device, recipe.train.precision)
     # A process may train one recipe after another, and Accelerate keeps the first one's precision.
     AcceleratorState._reset_state()
-    try:
-        return Accelerator(
-            mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
-            gradient_accumulation_steps=recipe.train.accumulate,
-            cpu=chosen.type == "cpu",
-            log_with=recipe.train.tracker,
-            project_dir=out if recipe.train.tracker else None,
+    if not torch.distributed.is_initialized():
+        PartialState._reset_state()
+    if chosen.index is not None:
+        if "LOCAL_RANK" in os.environ:
+            raise ImganError(f"--device {chosen} names one GPU for several processes; leave it out")
+        os.environ["ACCELERATE_TORCH_DEVICE"] = str(chosen)
+    # Accelerate only logs that a tracker is missing.
+    if recipe.train.tracker and find_spec(recipe.train.tracker) is None:
+        raise ImganError(
+            f"train.tracker: {recipe.train.tracker} is not installed; "
+            f"pip install 'imgan[{recipe.train.tracker}]'"
         )
-    except (ImportError, ValueError) as error:
-        raise ImganError(f"train.tracker {recipe.train.tracker}: {error}") from None
+    return Accelerator(
+        mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
+        gradient_accumulation_steps=recipe.train.accumulate,
+        cpu=chosen.type == "cpu",
+        log_with=recipe.train.tracker,
+        project_dir=out if recipe.train.tracker else None,
+        kwargs_handlers=[
+            # Batch norm's buffers may not be overwritten between a round's two forwards.
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            # The first process may decode many photos while the others wait.
+            InitProcessGroupKwargs(timeout=timedelta(hours=6)),
+        ],
+    )
 
 
 def explained(error: Exception, processes: int, last: str) -> Exception:
@@ -52,6 +71,8 @@ def explained(error: Exception, processes: int, last: str) -> Exception:
             f"another process of this run has ended, so this one stops too. {last} Start the same "
             "command again to go on."
         )
+    if isinstance(error, OSError) or "file write failed" in text:
+        return ImganError(f"the run's folder cannot be written ({error}); make room. {last}")
     if "DataLoader worker" in text:
         return ImganError(
             f"a process that loads data was killed, perhaps for want of memory. {last} Start the "
