@@ -133,6 +133,9 @@ def _run(
                 except ImganError as error:
                     failures.append(str(error))
                     continue
+                except MemoryError:
+                    failures.append(f"{job} does not fit into memory; cut it into parts first")
+                    continue
                 took = time.perf_counter() - began
                 say(f"{job} -> {job.target or '-'} ({size[0]}x{size[1]}, {took:.1f} s)")
     except KeyboardInterrupt:

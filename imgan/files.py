@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,22 +16,14 @@ def replacing(path: Path) -> Iterator[Path]:
     The new name keeps the suffix, so that writers which choose a format by it still do.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(handle)
-    beside = Path(name)
+    beside = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(8)}{path.suffix}")
+    # Not by tempfile, whose files are private: here the kernel applies the umask, which a process
+    # cannot even read without changing it for all its threads.
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     try:
         yield beside
         with open(beside, "rb+") as written:
             os.fsync(written.fileno())
-        beside.chmod(0o666 & ~_umask())
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

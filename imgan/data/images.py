@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,7 +41,7 @@ _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
 # What Pillow raises on damaged files, its plugins being as many as their authors.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
-    *(struct.error, zlib.error),
+    *(RuntimeError, struct.error, zlib.error),
 )
 
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
@@ -76,7 +75,7 @@ def read_image(
     if not data:
         raise ImganError(f"{name} is empty: it has no bytes")
     try:
-        with _own_limit(), pil.open(io.BytesIO(data)) as opened:
+        with _own_limit, pil.open(io.BytesIO(data)) as opened:
             count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
             pixels = opened.width * opened.height * count
             if pixels > max_pixels:
@@ -168,26 +167,43 @@ def _content(path: Path) -> bytes:
         raise ImganError(f"{path} cannot be read: {reason}") from None
 
 
-@contextmanager
-def _own_limit() -> Iterator[None]:
-    """Pillow's limit warns at 89 megapixels and cannot be set for one call; ours replaces it."""
-    saved, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        pil.MAX_IMAGE_PIXELS = saved
+class _OwnLimit:
+    """Pillow's limit warns at 89 megapixels and cannot be set for one call; ours replaces it.
+
+    Several threads may read at once: the first takes Pillow's away, the last puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._saved: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._saved, pil.MAX_IMAGE_PIXELS = pil.MAX_IMAGE_PIXELS, None
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                pil.MAX_IMAGE_PIXELS = self._saved
+
+
+_own_limit = _OwnLimit()
 
 
 def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
+    layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
     exif, orientation = _exif(opened)
     kept = Image([], opened.format or "PNG", exif, loop=opened.info.get("loop"))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
-    if layout := deep.layout(opened):
+    if layout:
         if count > 1:
             raise ValueError("it has several pages of 16-bit colour; split it first")
         opened.load()  # Pillow notices truncation, OpenCV does not
-        frames = [deep.decode(data, layout)]
+        frames = [_deep(data, layout)]
     else:
         frames = []
         for single in ImageSequence.Iterator(opened) if count > 1 else [opened]:
@@ -201,6 +217,15 @@ def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
             frame.alpha = upright(frame.alpha, orientation)
     kept.frames = frames
     return kept
+
+
+def _deep(data: bytes, layout: str) -> Frame:
+    import cv2  # not at the top: few files need it
+
+    try:
+        return deep.decode(data, layout)
+    except cv2.error:  # its text is of several lines
+        raise ValueError("its 16-bit pixels cannot be decoded") from None
 
 
 def _exif(opened: pil.Image) -> tuple[bytes, int]:
@@ -218,8 +243,8 @@ def _exif(opened: pil.Image) -> tuple[bytes, int]:
         return b"", 1  # a picture is worth reading without its notes
 
 
-def _exif_for(image: Image) -> bytes:
-    """The EXIF block with the size that the image has now."""
+def exif_of(image: Image) -> bytes:
+    """The EXIF block to write, with the size that the image has now."""
     if not image.exif:
         return b""
     exif = pil.Exif()
@@ -231,7 +256,7 @@ def _exif_for(image: Image) -> bytes:
 
 
 def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
-    exif, first = _exif_for(image), image.frames[0]
+    exif, first = exif_of(image), image.frames[0]
     if format == "TIFF" and len(image.frames) == 1:
         deep.write_tiff(file, first.pixels(), exif, image.icc)
         return

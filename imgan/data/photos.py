@@ -24,11 +24,12 @@ from torch.utils.data import Dataset
 
 from ..errors import ImganError
 from ..files import replacing
+from .images import READABLE, read_image
+from .pixels import to_bits
 
 Pixels = NDArray[np.uint8]
 Degrade = Callable[[Pixels, np.random.Generator], Pixels]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".avif", ".gif"}
 GRID = 4
 """Crops start at multiples of this many low-resolution pixels."""
 
@@ -48,7 +49,7 @@ def find_photos(folders: Sequence[Path]) -> list[Path]:
         if folder.is_file():
             found.add(folder)
         elif folder.is_dir():
-            found.update(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+            found.update(p for p in folder.rglob("*") if p.suffix.lower() in READABLE)
         else:
             raise ImganError(f"there is no folder {folder}")
     if not found:
@@ -70,6 +71,24 @@ class PhotoSet:
         """Size of all photos together."""
         return float(sum(a.shape[0] * a.shape[1] for a in self.high)) / 1e6
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: the files of the memory maps, which would pickle as all pixels."""
+        state = dict(self.__dict__)
+        for name in ("high", "low"):
+            state[name] = [getattr(pixels, "filename", None) or pixels for pixels in state[name]]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Open the files again."""
+        self.__dict__.update(state)
+        for name in ("high", "low"):
+            kept = [p if isinstance(p, np.ndarray) else _mapped(Path(p)) for p in state[name]]
+            setattr(self, name, kept)
+
+
+class _Unusable(Exception):
+    """A photo is to be left out; the text is the reason."""
+
 
 def load_photos(
     folders: Sequence[Path],
@@ -83,22 +102,25 @@ def load_photos(
     and named in ``skipped``, each with its reason.
 
     Raises:
-        ImganError: there is no photo that can be used.
+        ImganError: there is no photo that can be used, or the cache cannot be written.
     """
     paths = find_photos(folders)
     photos = PhotoSet()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         jobs = [pool.submit(_cached, path, scale, smallest) for path in paths]
         for done, (path, job) in enumerate(zip(paths, jobs, strict=True), 1):
             try:
                 high, low = job.result()
-            except ImganError as error:
+            except _Unusable as error:
                 photos.skipped[path] = str(error)
             else:
                 photos.paths.append(path)
                 photos.high.append(high)
                 photos.low.append(low)
             progress(done, len(paths))
+    finally:  # on Ctrl-C at once, without the photos that wait for their turn
+        pool.shutdown(wait=False, cancel_futures=True)
     if not photos.paths:
         path, reason = next(iter(photos.skipped.items()))
         raise ImganError(f"none of the {len(paths)} images can be used; {path}: {reason}")
@@ -106,41 +128,67 @@ def load_photos(
 
 
 def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
-    from .degrade import imresize_uint8
-
-    stat = path.stat()
-    identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|1"
+    try:
+        stat = path.stat()
+        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|1"
+    except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
+        raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
     high_file = cache_folder() / "photos" / f"{stem}-high.npy"
     low_file = high_file.with_name(f"{stem}-low.npy")
-    if not (high_file.is_file() and low_file.is_file()):
-        high = _decode(path)
-        height, width = (side // scale * scale for side in high.shape[:2])
-        if min(height, width) < smallest:
-            size = f"{high.shape[1]}x{high.shape[0]}"
-            raise ImganError(f"{size} pixels, and {smallest} on each side are needed")
-        high = high[:height, :width].copy()
-        image = torch.from_numpy(high).permute(2, 0, 1)  # [3, H, W]
-        low = imresize_uint8(image, 1 / scale).permute(1, 2, 0).contiguous().numpy()
-        for file, pixels in ((high_file, high), (low_file, low)):
-            with replacing(file) as beside:
-                np.save(beside, pixels)
-    high, low = (np.load(file, mmap_mode="r") for file in (high_file, low_file))
-    if min(high.shape[:2]) < smallest:
-        size = f"{high.shape[1]}x{high.shape[0]}"
-        raise ImganError(f"{size} pixels, and {smallest} on each side are needed")
+    try:
+        if not (high_file.is_file() and low_file.is_file()):
+            high, low = _twins(path, scale, smallest)
+            for file, pixels in ((high_file, high), (low_file, low)):
+                with replacing(file) as beside:
+                    np.save(beside, pixels)
+        high, low = _mapped(high_file), _mapped(low_file)
+    except OSError as error:
+        raise ImganError(
+            f"decoded photos cannot be kept in {high_file.parent}: {error.strerror or error}; "
+            "make room there, or set IMGAN_CACHE to another folder"
+        ) from None
+    _check_size(high, smallest)
     return high, low
 
 
-def _decode(path: Path) -> Pixels:
-    """The photo as 8-bit RGB [H, W, 3], upright."""
-    from PIL import Image, ImageOps
+def _twins(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
+    """The photo, and the photo shrunk by `scale`."""
+    from .degrade import imresize_uint8
 
     try:
-        with Image.open(path) as file:
-            return np.array(ImageOps.exif_transpose(file).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ImganError(f"cannot be decoded ({error})") from None
+        high = _decode(path)
+        _check_size(high, smallest)
+        height, width = (side // scale * scale for side in high.shape[:2])
+        high = high[:height, :width].copy()
+        image = torch.from_numpy(high).permute(2, 0, 1)  # [3, H, W]
+        low = imresize_uint8(image, 1 / scale).permute(1, 2, 0).contiguous().numpy()
+    except MemoryError:
+        raise _Unusable("it does not fit into memory") from None
+    except (ImganError, OSError, RuntimeError) as error:  # RuntimeError: torch has no memory
+        raise _Unusable(str(error)) from None
+    return high, low
+
+
+def _check_size(high: Pixels, smallest: int) -> None:
+    height, width = high.shape[:2]
+    if min(height, width) < smallest:
+        raise _Unusable(f"{width}x{height} pixels, and {smallest} on each side are needed")
+
+
+def _mapped(file: Path) -> Pixels:
+    pixels: Pixels = np.load(file, mmap_mode="r")
+    return pixels
+
+
+def _decode(path: Path) -> Pixels:
+    """The photo as 8-bit RGB [H, W, 3], upright; what is clear lies on white paper."""
+    frame = read_image(path, "it").frames[0]
+    colour: Pixels = to_bits(frame.colour, 8)
+    if frame.alpha is not None:
+        alpha = to_bits(frame.alpha, 8).astype(np.uint32)
+        colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return colour if colour.shape[2] == 3 else colour.repeat(3, axis=2)
 
 
 class Crops(Dataset[dict[str, Tensor]]):

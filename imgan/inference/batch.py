@@ -50,6 +50,8 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     if inputs == [PIPE]:
         return [Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")]
     found = list(_find(inputs, folder))
+    if out is None and len(inputs) > 1:
+        found = _without_results(found)
     if not found:
         raise ImganError(f"there are no images in {', '.join(inputs)}")
     if out == PIPE:
@@ -97,6 +99,17 @@ def _find(inputs: Sequence[str], out: Path | None) -> Iterator[tuple[Path, Path]
             if key not in seen:
                 seen.add(key)
                 yield file, inside
+
+
+def _without_results(found: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    """Without what an earlier run made of the others: shells expand ``*.jpg`` to both."""
+    stems = {(os.path.abspath(file.parent), file.stem) for file, _ in found}
+
+    def made(file: Path) -> bool:
+        own = _OWN.fullmatch(file.stem)
+        return bool(own and (os.path.abspath(file.parent), own[1]) in stems)
+
+    return [(file, inside) for file, inside in found if not made(file)]
 
 
 def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:

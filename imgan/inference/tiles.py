@@ -105,11 +105,15 @@ def run_tiled(
         ]
         try:
             return run.over(grid, batch)[: height * scale, : width * scale]
-        except torch.OutOfMemoryError:
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
             if reach is None or (batch == 1 and side <= _SMALLEST):
+                on_cpu = run.device.type == "cpu"
                 raise ImganError(
-                    f"the GPU has not the memory for {width}x{height} pixels with this model; "
-                    "free some, or use --device cpu"
+                    f"the {'computer' if on_cpu else 'GPU'} has not the memory for "
+                    f"{width}x{height} pixels with this model; free some, or "
+                    f"{'cut the image into parts' if on_cpu else 'use --device cpu'}"
                 ) from None
             tile, batch = (min(side, *padded.shape[:2]) // 2, 1) if batch == 1 else (side, 1)
 
@@ -166,6 +170,13 @@ class _Run:
                 # By way of int32: torch has no conversion from float to uint16 everywhere.
                 y = y.mul_(white).round_().to(torch.uint8 if white == 255 else torch.int32)
             return y.cpu().numpy()
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; on the CPU torch says so in the text alone."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        sign in str(error) for sign in ("DefaultCPUAllocator", "not enough memory")
+    )
 
 
 def _kept(span: Span, scale: int, origin: int) -> slice:

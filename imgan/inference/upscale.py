@@ -12,7 +12,7 @@ import torch
 from PIL import Image as pil
 from torch import Tensor
 
-from ..data.images import read_image
+from ..data.images import exif_of, read_image
 from ..data.pixels import Frame, Image, from_pil, to_pil
 from ..errors import ImganError
 from . import models
@@ -120,10 +120,18 @@ class Upscaler:
     def __call__(self, image: Any, target: Target, progress: Progress | None = None) -> Any:
         """Upscale what `upscale` takes."""
         if isinstance(image, (str, Path)):
-            return to_pil(self.frame(read_image(image).frames[0], target, progress))
+            read = read_image(image)
+            read.frames = [self.frame(read.frames[0], target, progress)]
+            result = to_pil(read.frames[0])
+            held = {"exif": exif_of(read), "icc_profile": read.icc}
+            result.info = {key: value for key, value in held.items() if value}
+            return result
         if isinstance(image, pil.Image):
             result = to_pil(self.frame(from_pil(image), target, progress))
-            result.info = {k: v for k, v in image.info.items() if k != "transparency"}
+            gone = {"transparency"}
+            if image.mode in ("CMYK", "LAB"):  # which became sRGB
+                gone.add("icc_profile")
+            result.info = {k: v for k, v in image.info.items() if k not in gone}
             return result
         if isinstance(image, np.ndarray):
             return self._array(image, target, progress)
@@ -224,10 +232,10 @@ def upscale(
     For many images make one `Upscaler` and call that.
 
     Args:
-        image: a path (a Pillow image comes back), a Pillow image, an array ``[H, W]`` or
-            ``[H, W, C]`` (uint8, uint16, float in [0, 1]), or a tensor ``[C, H, W]`` or
-            ``[N, C, H, W]`` (float in [0, 1], uint8). One, two, three and four channels are grey,
-            grey with alpha, RGB and RGBA.
+        image: a path (a Pillow image comes back; of several frames or pages the first), a Pillow
+            image, an array ``[H, W]`` or ``[H, W, C]`` (uint8, uint16, float in [0, 1]), or a
+            tensor ``[C, H, W]`` or ``[N, C, H, W]`` (float in [0, 1], uint8). One, two, three and
+            four channels are grey, grey with alpha, RGB and RGBA.
         scale: any factor up to 16; 4 by default, or the model's own. The nearest model at or above
             it runs, and antialiased bicubic interpolation reduces to the exact size; up to 1 the
             interpolation alone.

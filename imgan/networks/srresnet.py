@@ -41,4 +41,5 @@ class SRResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         features = self.head(2 * x - 1)  # [N, width, H, W]
         out: Tensor = self.tail(self.up(features + self.body(features)))
-        return (out + 1) / 2  # [N, channels, scale*H, scale*W]
+        # bf16 has too few bits for the 256 levels of a pixel.
+        return (out.float() + 1) / 2  # [N, channels, scale*H, scale*W]

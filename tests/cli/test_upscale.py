@@ -113,6 +113,18 @@ def test_own_results_are_not_read_again(here, run) -> None:
     assert files(here / "in") == {"a.png", "a_x4.png", "car_x4.png", "car_x4_x4.png"}
 
 
+def test_results_named_by_the_shell_are_not_read_again(here, run) -> None:
+    photo("a.png")
+    photo("car_x4.png")
+    for _ in range(2):
+        result = run(*sorted(files(here)))
+        assert result.exit_code == 0, result.output
+    assert "0 written" in result.stderr
+    assert files(here) == {"a.png", "a_x4.png", "car_x4.png", "car_x4_x4.png"}
+    assert run("a_x4.png").exit_code == 0  # asked for by its name alone
+    assert pil.open("a_x4_x4.png").size == (128, 96)
+
+
 def test_existing_results(here, run) -> None:
     photo("a.png")
     Path("a_x4.png").write_text("precious")
@@ -133,6 +145,26 @@ def test_a_bad_file_stops_no_other(here, run) -> None:
     assert files(here / "out") == {"a_x4.png", "c_x4.png"}
     assert "2 written, 1 failed" in result.stderr
     assert "in/b.png is not an image" in result.stderr.splitlines()[-1]
+
+
+def test_an_image_too_large_for_memory_stops_no_other(here, run, monkeypatch) -> None:
+    from imgan.inference.upscale import Upscaler
+
+    photo("in/a.png")
+    photo("in/b.png")
+    real = Upscaler.image
+
+    def image(self, *arguments):
+        if not Path("out").exists():
+            Path("out").mkdir()
+            raise MemoryError
+        return real(self, *arguments)
+
+    monkeypatch.setattr(Upscaler, "image", image)
+    result = run("in", "-o", "out")
+    assert result.exit_code == 1
+    assert files(here / "out") == {"b_x4.png"}
+    assert "in/a.png does not fit into memory" in result.stderr
 
 
 def test_pipes(here, run) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as pil
@@ -223,7 +225,11 @@ def broken_files(folder: Path) -> dict[str, str]:
         Image([Frame(np.random.default_rng(0).integers(0, 65535, (64, 64, 3), np.uint16))]),
         "PNG",
     )
+    avif = io.BytesIO()
+    pil.effect_noise((200, 200), 50).save(avif, "AVIF")
+    head, body = avif.getvalue().split(b"mdat", 1)
     files = {
+        "bad.avif": (head + b"mdat" + b"\0" * len(body), "is damaged"),
         "empty.png": (b"", "is empty"),
         "text.jpg": (b"hello", "is not an image"),
         "cut.jpg": (whole[: len(whole) // 2], "is damaged"),
@@ -243,6 +249,29 @@ def test_broken_files_say_so_in_one_line(tmp_path) -> None:
             read_image(tmp_path / name)
         assert name in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def test_16_bits_stay_without_exif(tmp_path) -> None:
+    pixels = smooth(np.uint16, 3)
+    write_image(tmp_path / "a.png", Image([Frame(pixels)]))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").frames[0].colour, pixels)
+
+
+def test_what_opencv_raises_is_one_sentence(tmp_path, monkeypatch) -> None:
+    def imdecode(*_: object) -> None:
+        raise cv2.error("OpenCV(4) error\n> in function\n")
+
+    write_image(tmp_path / "a.png", Image([Frame(smooth(np.uint16, 3))]))
+    monkeypatch.setattr(cv2, "imdecode", imdecode)
+    with pytest.raises(ImganError, match=r"a\.png is damaged.*cannot be decoded$"):
+        read_image(tmp_path / "a.png")
+
+
+def test_threads_leave_pillows_limit_as_it_was() -> None:
+    before = pil.MAX_IMAGE_PIXELS
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(read_image, [PHOTO] * 40))) == 40
+    assert before == pil.MAX_IMAGE_PIXELS
 
 
 def test_large_photos_are_no_bombs(tmp_path, recwarn) -> None:

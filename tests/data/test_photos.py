@@ -1,10 +1,14 @@
 """Photos as an endless, repeatable stream of crops."""
 
+import pickle
+import threading
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from imgan.data import photos as module
 from imgan.data.photos import Crops, find_photos, load_photos
 from imgan.errors import ImganError
 
@@ -51,9 +55,15 @@ def test_bad_files_are_named_and_skipped(tmp_path, photos):
     Image.new("RGB", (20, 500)).save(tmp_path / "tiny.png")
     Image.new("L", (100, 100)).save(tmp_path / "grey.png")
     (tmp_path / "notes.txt").write_text("no image at all")
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
+    Image.effect_noise((200, 200), 50).save(tmp_path / "bad.avif")
+    avif = (tmp_path / "bad.avif").read_bytes()
+    (tmp_path / "bad.avif").write_bytes(avif[: avif.index(b"mdat") + 4].ljust(len(avif), b"\0"))
     found = load_photos([tmp_path], 4, 64)
     assert sorted(p.name for p in found.paths) == ["good.jpg", "grey.png"]
-    assert {p.name for p in found.skipped} == {"cut.jpg", "empty.png", "text.png", "tiny.png"}
+    bad = {"cut.jpg", "empty.png", "text.png", "tiny.png", "nowhere.png", "circle.png", "bad.avif"}
+    assert {p.name for p in found.skipped} == bad
     assert "20x500" in found.skipped[tmp_path / "tiny.png"]
 
 
@@ -91,3 +101,71 @@ def test_a_degradation_makes_the_low_twin_from_the_crop(photos):
     difference = item["low"].int() - item["high"][:, ::2, ::2].int() // 2
     assert difference.unique().numel() == 1
     assert torch.equal(item["low"], crops[5]["low"])
+
+
+def test_every_kind_of_pixel_is_read_as_upscaling_reads_it(tmp_path):
+    Image.fromarray(np.full((64, 64), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
+    Image.new("RGBA", (64, 64), (255, 0, 0, 51)).save(tmp_path / "glass.png")
+    Image.new("LA", (64, 64), (7, 255)).save(tmp_path / "opaque.png")
+    high = load_photos([tmp_path], 2, 16).high
+    assert [pixels[0, 0].tolist() for pixels in high] == [[128] * 3, [255, 204, 204], [7] * 3]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("torch has no memory")])
+def test_a_photo_too_large_for_memory_is_skipped(tmp_path, monkeypatch, error):
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    real = module._decode
+
+    def decode(path):
+        if path.name == "large.png":
+            raise error
+        return real(path)
+
+    monkeypatch.setattr(module, "_decode", decode)
+    Image.new("RGB", (64, 64)).save(tmp_path / "large.png")
+    found = load_photos([tmp_path], 2, 16)
+    assert [p.name for p in found.skipped] == ["large.png"]
+    assert "memory" in found.skipped[tmp_path / "large.png"]
+
+
+def test_a_cache_that_cannot_be_written_ends_the_run(tmp_path, monkeypatch, photos):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("IMGAN_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ImganError, match=r"cannot be kept in .*file.*IMGAN_CACHE"):
+        load_photos([photos], 4, 64)
+
+
+def test_ctrl_c_does_not_wait_for_photos(monkeypatch, photos):
+    busy, calls = threading.Event(), []
+
+    def cached(path, scale, smallest):
+        calls.append(path)
+        if len(calls) > 1:
+            busy.wait(60)
+        return (np.zeros((1, 1, 3), np.uint8),) * 2
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_cached", cached)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(module, "find_photos", lambda folders: [photos] * 5)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # would hang where it waited
+            load_photos([photos], 4, 64, interrupt)
+    finally:
+        busy.set()
+    assert len(calls) <= 2
+
+
+def test_pickles_hold_files_and_not_pixels(photos):
+    found = load_photos([photos], 4, 64)
+    packed = pickle.dumps(found)
+    assert len(packed) < 1000 * (1 + len(found.paths))
+    back = pickle.loads(packed)
+    assert back.paths == found.paths
+    for one, other in zip(found.high + found.low, back.high + back.low, strict=True):
+        assert isinstance(other, np.memmap)
+        assert np.array_equal(one, other)
+    plain = module.PhotoSet(high=[np.ones((2, 2, 3), np.uint8)])
+    assert np.array_equal(pickle.loads(pickle.dumps(plain)).high[0], plain.high[0])

@@ -115,20 +115,37 @@ def test_progress_counts_tiles() -> None:
     assert seen == [(3, 4), (4, 4)]
 
 
-def test_tiles_shrink_when_memory_runs_out() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("not enough memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_tiles_shrink_when_memory_runs_out(error) -> None:
     sides: list[int] = []
 
     def network(x: torch.Tensor) -> torch.Tensor:
         sides.append(x.shape[2])
         if x.shape[2] > 40:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return x
 
     pixels = image(100, 100)
     np.testing.assert_array_equal(run_tiled(network, pixels, reach=1, tile=256), pixels)
     assert min(sides) <= 40 < max(sides)
-    with pytest.raises(ImganError, match="100x100"):
+    with pytest.raises(ImganError, match="the computer has not the memory for 100x100"):
         run_tiled(network, pixels)  # the whole image at once is all that may be tried
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+    def network(x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run_tiled(network, image(20, 20))
 
 
 @pytest.mark.parametrize(

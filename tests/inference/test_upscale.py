@@ -103,6 +103,22 @@ def test_a_path_gives_a_pillow_image(twins) -> None:
     assert image.size == (300, 225)
 
 
+def test_a_path_keeps_profile_and_exif(twins, tmp_path) -> None:
+    exif = pil.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    pil.new("RGB", (16, 12)).save(tmp_path / "a.png", exif=exif, icc_profile=b"profile")
+    out = upscale(tmp_path / "a.png", 2)
+    assert out.size == (24, 32)
+    assert out.info["icc_profile"] == b"profile"
+    assert (out.getexif()[0x010F], out.getexif()[0x0112]) == ("Maker", 1)
+
+
+def test_a_converted_image_loses_the_profile_it_had(twins) -> None:
+    image = pil.new("CMYK", (16, 12))
+    image.info |= {"icc_profile": b"of a printer", "dpi": (300, 300)}
+    assert upscale(image, 2).info == {"dpi": (300, 300)}
+
+
 def test_kinds_agree(twins) -> None:
     array = pixels()
     wanted = upscale(array, precision="float32")

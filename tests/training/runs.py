@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -55,9 +56,11 @@ def trainer(out: Path, steps: int = 10, **changes: object) -> Trainer:
     return Trainer(recipe(steps, **changes), [PHOTOS], out, device="cpu", quiet=True)
 
 
-if __name__ == "__main__":  # one of several processes: OUT STEPS
+if __name__ == "__main__":  # one of several processes: OUT STEPS [CHANGES as JSON]
     torch.set_num_threads(1)
-    run = trainer(Path(sys.argv[1]), int(sys.argv[2]), adversary__history=0, adversary__noise=0.0)
+    plain = {"adversary__history": 0, "adversary__noise": 0.0}
+    changes = plain | (json.loads(sys.argv[3]) if len(sys.argv) > 3 else {})
+    run = trainer(Path(sys.argv[1]), int(sys.argv[2]), **changes)
     rank = run.accelerator.process_index
     networks = run.pipeline.networks
     run.run()

@@ -1,5 +1,6 @@
 """Two processes: one step of the whole batch, one set of files, and a worker that is killed."""
 
+import json
 import os
 import signal
 import socket
@@ -18,12 +19,13 @@ from imgan.training import checkpoint
 WORKER = Path(__file__).with_name("runs.py")
 
 
-def launch(out: Path, steps: int) -> subprocess.Popen[str]:
+def launch(out: Path, steps: int, **changes: object) -> subprocess.Popen[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     command += [f"--master-port={port}", str(WORKER), str(out), str(steps)]
+    command.append(json.dumps(changes))
     return subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
@@ -65,6 +67,18 @@ def test_both_players_are_in_sync_on_both_ranks(two):
     first, second = states(two)
     for role in ("generator", "critic"):
         assert all(torch.equal(v, second[role][k]) for k, v in first[role].items())
+
+
+def test_batch_norm_in_the_critic_and_accumulation(tmp_path):
+    critic = {"name": "patch", "width": 8, "layers": 1, "norm": True}
+    changes = {"adversary__critic": critic, "adversary__penalties": [], "train__accumulate": 2}
+    process = launch(tmp_path / "run", 3, **changes)
+    assert process.wait(120) == 0, process.stderr.read()
+    first, second = states(tmp_path / "run")
+    for role in ("generator", "critic"):
+        for key, value in first[role].items():
+            # Running statistics are each process's own: no weight depends on them.
+            assert "running" in key or torch.equal(value, second[role][key])
 
 
 def test_files_are_written_once(two):
