@@ -79,7 +79,7 @@ class Model:
 
 def save_model(path: Path, card: Card, states: Mapping[str, Mapping[str, Tensor]]) -> None:
     """Write a model file; `states` maps each role of the card to its state dict."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     if set(states) != set(card.networks):
         raise ValueError(f"states for {sorted(states)}, but the card names {sorted(card.networks)}")
@@ -89,7 +89,8 @@ def save_model(path: Path, card: Card, states: Mapping[str, Mapping[str, Tensor]
         for key, value in state.items()
     }
     with replacing(path) as beside:
-        save_file(tensors, beside, metadata={KEY: card.model_dump_json()})
+        # Not save_file: it puts a file of its own in place, which only its owner may read.
+        beside.write_bytes(save(tensors, metadata={KEY: card.model_dump_json()}))
 
 
 def read_card(path: Path) -> Card:

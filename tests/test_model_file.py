@@ -1,6 +1,7 @@
 """Model files: what goes in comes out, no code runs, damage is one sentence."""
 
 import json
+import os
 import struct
 
 import pytest
@@ -36,6 +37,12 @@ def test_what_goes_in_comes_out(saved):
     assert torch.equal(model.generator(image), network(image))
     assert not any(p.requires_grad for p in model.generator.parameters())
     assert not model.generator.training
+
+
+def test_others_may_read_the_file(saved):
+    mask = os.umask(0)
+    os.umask(mask)
+    assert saved[0].stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 def test_channels_last_weights_are_saved_whole(saved, tmp_path):

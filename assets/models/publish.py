@@ -1,7 +1,7 @@
 """Give a trained model its scores, licence and notes, and put it among the shipped ones.
 
 imgan evaluate RUN/model.safetensors Set5/x4 --json set5.json
-python assets/models/publish.py RUN/model.safetensors x4-mse Set5=set5.json ...
+python assets/models/publish.py RUN/model.safetensors x4-mse Set5=set5.json ... 'notes=Text.'
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ def main(source: Path, name: str, reports: list[str]) -> None:
     scores = dict(card.scores)
     for report in reports:
         data, _, file = report.partition("=")
+        if data == "notes":
+            card = card.model_copy(update={"notes": file})
+            continue
         content = json.loads(Path(file).read_text())
         own = next(m for m in content["models"] if m["model"] == str(source))
         scores[f"{data} x{card.scale}"] = {k: round(v, 4) for k, v in own["mean"].items()}
