@@ -69,7 +69,7 @@ def upscale(
     ] = False,
     tile: Annotated[
         int, typer.Option(help="Side of the tiles; less takes less memory, the result is the same.")
-    ] = 256,
+    ] = 176,
     batch: Annotated[int, typer.Option(help="Tiles at once; more may be faster on a GPU.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",

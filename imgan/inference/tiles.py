@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Network = Callable[[Tensor], Tensor]
 """``[N, C, H, W] -> [N, C', scale*H, scale*W]``."""
 
-TILE = 256
-"""The default side of a tile, in input pixels."""
+TILE = 176
+"""The default side of a tile, in input pixels: with the reach on top, maps stay in the caches."""
 
 _SMALLEST = 32  # no tile is made smaller than this when memory runs out
 
