@@ -69,7 +69,7 @@ def upscale(
     ] = False,
     tile: Annotated[
         int, typer.Option(help="Side of the tiles; less takes less memory, the result is the same.")
-    ] = 176,
+    ] = 340,
     batch: Annotated[int, typer.Option(help="Tiles at once; more may be faster on a GPU.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
@@ -98,8 +98,10 @@ def upscale(
     if todo and todo[0].target is None and sys.stdout.isatty():
         raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
 
+    from ..inference.device import keep_freed_memory
     from ..inference.upscale import Upscaler
 
+    keep_freed_memory()
     upscaler = Upscaler(
         realism=realism,
         model=model,

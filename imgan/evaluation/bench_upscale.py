@@ -60,9 +60,11 @@ def measure(
     import numpy as np
     import torch
 
+    from ..inference.device import keep_freed_memory
     from ..inference.target import Target
     from ..inference.upscale import Upscaler
 
+    keep_freed_memory()  # as `imgan upscale` does
     upscaler = Upscaler(model=model, device=device, precision=precision)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     seconds = []

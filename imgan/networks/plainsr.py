@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle
+from torch.nn.functional import interpolate, pixel_shuffle
 
 from .blocks import ResidualBlock, icnr_
 
@@ -37,6 +37,6 @@ class PlainSR(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         features = self.head(x - 0.5)  # [N, width, H, W]
-        residual = self.up(features + self.body(features))  # [N, channels * scale**2, H, W]
-        anchor = x.repeat_interleave(self.scale**2, dim=1)
-        return pixel_shuffle(anchor + residual, self.scale)  # [N, channels, scale*H, scale*W]
+        residual = self.up(self.body(features).add_(features))  # [N, channels * scale**2, H, W]
+        anchor = interpolate(x, scale_factor=self.scale, mode="nearest")
+        return anchor.add_(pixel_shuffle(residual, self.scale))  # [N, channels, scale*H, scale*W]

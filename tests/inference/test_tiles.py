@@ -11,7 +11,7 @@ from torch import nn
 
 from imgan.errors import ImganError
 from imgan.inference.device import choose
-from imgan.inference.tiles import run_tiled, spans
+from imgan.inference.tiles import Span, run_tiled, spans, windows
 from imgan.networks.plainsr import PlainSR
 
 torch.set_num_threads(1)
@@ -53,13 +53,14 @@ def test_a_smaller_reach_would_show(network) -> None:
 
 @given(
     units=st.integers(1, 200),
-    tile=st.integers(1, 300),
+    count=st.integers(1, 300),
     reach=st.integers(0, 40),
     multiple=st.integers(1, 8),
 )
-def test_spans_cover_an_axis_once(units, tile, reach, multiple) -> None:
+def test_spans_cover_an_axis_once(units, count, reach, multiple) -> None:
     length = units * multiple
-    found = spans(length, tile, reach, multiple)
+    found = spans(length, count, reach, multiple)
+    assert len(found) == min(count, units)
     assert [s.low for s in found] == [0, *(s.high for s in found[:-1])]
     assert found[-1].high == length
     assert len({s.stop - s.start for s in found}) == 1
@@ -67,7 +68,33 @@ def test_spans_cover_an_axis_once(units, tile, reach, multiple) -> None:
         assert 0 <= s.start <= max(0, s.low - reach)
         assert min(length, s.high + reach) <= s.stop <= length
         assert s.start % multiple == s.stop % multiple == 0
-        assert s.high - s.low <= max(tile + multiple, multiple)
+
+
+units = st.integers(1, 400)
+
+
+@given(height=units, width=units, tile=st.integers(8, 300), reach=st.integers(0, 40))
+def test_windows_are_of_bounded_area_and_compute_less_than_squares(
+    height, width, tile, reach
+) -> None:
+    found = windows(height, width, tile, reach)
+
+    def pixels(y: Span, x: Span) -> int:
+        return (y.stop - y.start) * (x.stop - x.start)
+
+    assert all(pixels(y, x) <= (tile + 2 * reach) * (tile + 2 * reach + 15) for y, x in found)
+    assert all((x.stop - x.start) % 16 == 0 or x.stop - x.start == width for _, x in found)
+    down, across = (spans(side, -(-side // tile), reach) for side in (height, width))
+    squares = sum(pixels(y, x) for y in down for x in across)
+    rounding = len(found) * (height + width + 4 * reach) * 16  # up to blocks of 16 pixels
+    assert sum(pixels(y, x) for y, x in found) <= squares + rounding
+    answered = sum((y.high - y.low) * (x.high - x.low) for y, x in found)
+    assert answered == height * width
+
+
+def test_strips_of_the_whole_width_where_memory_allows() -> None:
+    assert len(windows(512, 512, 340, 23)) == 2
+    assert len(windows(300, 300, 340, 23)) == 1
 
 
 class Halves(nn.Module):
@@ -110,9 +137,9 @@ def test_identity_keeps_every_value(dtype) -> None:
 def test_progress_counts_tiles() -> None:
     seen: list[tuple[int, int]] = []
     run_tiled(
-        lambda x: x, image(40, 40), reach=1, tile=20, batch=3, progress=lambda *a: seen.append(a)
+        lambda x: x, image(40, 40), reach=1, tile=20, batch=2, progress=lambda *a: seen.append(a)
     )
-    assert seen == [(3, 4), (4, 4)]
+    assert seen == [(2, 3), (3, 3)]
 
 
 @pytest.mark.parametrize(
