@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 # Else albumentations asks the network for a newer version of itself when it is imported.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -57,3 +58,22 @@ def resize_randomly(
     """Resize ``[H, W, 3]`` to ``size = (height, width)`` with a kernel drawn by `rng`."""
     kernel = _KERNELS[rng.integers(len(_KERNELS))]
     return np.asarray(cv2.resize(image, size[::-1], interpolation=kernel), np.uint8)
+
+
+def cut_alike(images: list[NDArray[Any]], size: int, flip: bool, seed: int) -> list[NDArray[Any]]:
+    """A square of `size` pixels out of images ``[H, W, C]`` of one size, all cut and flipped alike.
+
+    The answer depends on the sizes and `seed` alone.
+    """
+    pipeline = _cutting(size, flip, len(images))
+    pipeline.set_random_seed(seed)
+    names = ["image", *(f"image{i}" for i in range(1, len(images)))]
+    # albumentations reads uint8 and float32; uint16 passes through geometry unharmed as it is.
+    found = pipeline(**dict(zip(names, images, strict=True)))
+    return [np.asarray(found[name]) for name in names]
+
+
+@lru_cache(maxsize=16)
+def _cutting(size: int, flip: bool, count: int) -> A.Compose:
+    steps = [A.RandomCrop(size, size), A.HorizontalFlip(p=0.5 if flip else 0.0)]
+    return A.Compose(steps, additional_targets={f"image{i}": "image" for i in range(1, count)})

@@ -1,7 +1,8 @@
-"""What Pillow neither reads nor writes: 16 bits a channel in colour or with alpha."""
+"""What Pillow neither reads nor writes: 16 bits a channel in colour or with alpha, arrays."""
 
 from __future__ import annotations
 
+import io
 import itertools
 import struct
 import zlib
@@ -16,7 +17,11 @@ from .pixels import Frame
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+NPY = b"\x93NUMPY"
+"""What a file of numpy's begins with."""
+
 _ROWS = 64  # rows that are compressed at a time: a large image is never copied whole
+_SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
 
 
 def layout(image: pil.Image) -> str:
@@ -47,6 +52,30 @@ def decode(data: bytes, layout: str) -> Frame:
     grey = layout.startswith("L") or channels == 1
     colour = pixels[:, :, :1] if grey else pixels[:, :, 2::-1]
     return Frame(np.ascontiguousarray(colour), alpha)
+
+
+def decode_npy(data: bytes) -> Frame:
+    """Decode a file of numpy's: ``[H, W]`` or ``[H, W, C]``, all channels as colour.
+
+    Raises:
+        ValueError: an array that is no image; no Python object is ever unpickled.
+    """
+    pixels: Any = np.load(io.BytesIO(data), allow_pickle=False)
+    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
+        raise ValueError(f"an image is [H, W] or [H, W, C], not of shape {list(pixels.shape)}")
+    if pixels.dtype.kind == "f":
+        if not (pixels.min() >= -_SLACK and pixels.max() <= 1 + _SLACK):  # NaN fails as well
+            raise ValueError("its floats are not all between 0 and 1; scale them first")
+        pixels = np.clip(pixels.astype(np.float32), 0, 1)
+    elif pixels.dtype.name not in ("uint8", "uint16"):
+        raise ValueError(f"its values are {pixels.dtype}, not uint8, uint16 or float in [0, 1]")
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    return Frame(np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], -1)))
+
+
+def write_npy(file: BinaryIO, pixels: NDArray[Any]) -> None:
+    """Write ``[H, W, C]`` as a file of numpy's; one channel as ``[H, W]``."""
+    np.save(file, pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, allow_pickle=False)
 
 
 def write_png(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:

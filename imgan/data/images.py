@@ -1,4 +1,4 @@
-"""Image files: every common kind in, PNG, JPEG, WebP, TIFF, AVIF and GIF out."""
+"""Image files: every common kind in, PNG, JPEG, WebP, TIFF, AVIF, GIF and numpy's .npy out."""
 
 from __future__ import annotations
 
@@ -29,11 +29,14 @@ FORMATS = {
     ".tiff": "TIFF",
     ".avif": "AVIF",
     ".gif": "GIF",
+    ".npy": "NPY",
 }
 """What can be written: suffix to Pillow's name of the format."""
 
-READABLE = frozenset(FORMATS) | {".bmp", ".jfif", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga"}
-"""Suffixes that are taken for images in a folder; a file that is named is read whatever it is."""
+READABLE = frozenset(FORMATS) - {".npy"} | {
+    *(".bmp", ".jfif", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga")
+}
+"""Suffixes that are taken for photos in a folder; a file that is named is read whatever it is."""
 
 _QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
 _LARGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535, "GIF": 65_535}
@@ -56,7 +59,8 @@ def read_image(
 
     Pixels are upright (the EXIF orientation is applied), grey stays grey, 16 bits stay 16, palettes
     become RGB, CMYK becomes sRGB by its profile; float TIFFs become 16 bit. All frames of
-    animations and pages of TIFFs are read.
+    animations and pages of TIFFs are read. An ``.npy`` file is ``[H, W]`` or ``[H, W, C]`` of
+    uint8, uint16, or floats in [0, 1], which stay floats; its channels are all colour.
 
     Args:
         source: a path, a file's content, or a file open for reading.
@@ -75,14 +79,13 @@ def read_image(
     if not data:
         raise ImganError(f"{name} is empty: it has no bytes")
     try:
+        if data.startswith(deep.NPY):
+            frame = deep.decode_npy(data)
+            _check_limit(name, frame.colour.shape[0] * frame.colour.shape[1], max_pixels)
+            return Image([frame], "NPY")
         with _own_limit, pil.open(io.BytesIO(data)) as opened:
             count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
-            pixels = opened.width * opened.height * count
-            if pixels > max_pixels:
-                raise ImganError(
-                    f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of "
-                    f"{max_pixels / 1e6:.0f}; cut it into parts first"
-                )
+            _check_limit(name, opened.width * opened.height * count, max_pixels)
             return _decode(opened, data, count)
     except UnidentifiedImageError:
         raise ImganError(f"{name} is not an image of a known format") from None
@@ -100,8 +103,8 @@ def write_image(
 ) -> None:
     """Write an image file; nothing half-written is left where it fails.
 
-    What the format cannot hold is converted: 16 bits to 8 (all but PNG and TIFF), alpha to white
-    paper (JPEG), colours to a palette (GIF).
+    What the format cannot hold is converted: 16 bits and floats to 8 (PNG and TIFF: to 16), alpha
+    to white paper (JPEG), colours to a palette (GIF). ``.npy`` holds any pixels, and no metadata.
 
     Args:
         target: a path, or a file open for writing; a path's suffix tells the format.
@@ -113,7 +116,7 @@ def write_image(
     """
     name = str(target) if isinstance(target, (str, Path)) else "the output"
     format = format or format_of(name)
-    check_fits(name, format, image.size, len(image.frames))
+    check_fits(name, format, image.size, len(image.frames), image.channels)
     try:
         if isinstance(target, (str, Path)):
             with replacing(Path(target)) as beside, open(beside, "w+b") as file:
@@ -140,18 +143,33 @@ def format_of(name: str | Path) -> str:
     return FORMATS[suffix]
 
 
-def check_fits(name: str, format: str, size: tuple[int, int], frames: int) -> None:
+def check_fits(
+    name: str, format: str, size: tuple[int, int], frames: int, channels: int = 3
+) -> None:
     """Refuse, before any work, what `format` cannot hold.
 
     Raises:
-        ImganError: the image is too large for the format, or the format has no animations.
+        ImganError: the image is too large for the format, the format has no animations, or it has
+            none of so many channels of colour.
     """
+    if channels not in (1, 3) and format != "NPY":
+        raise ImganError(
+            f"{name}: {format} holds grey or RGB, not {channels} channels; take npy (--format npy)"
+        )
     if frames > 1 and format not in _ANIMATED:
         raise ImganError(f"{name}: {format} holds one image, not {frames}; take WebP, GIF or TIFF")
     largest = _LARGEST.get(format)
     if largest and max(size) > largest:
         raise ImganError(
             f"{name}: {format} holds at most {largest} pixels a side, not {max(size)}; take PNG"
+        )
+
+
+def _check_limit(name: str, pixels: int, most: int) -> None:
+    if pixels > most:
+        raise ImganError(
+            f"{name} has {pixels / 1e6:.0f} megapixels, more than the limit of {most / 1e6:.0f}; "
+            "cut it into parts first"
         )
 
 
@@ -257,12 +275,19 @@ def exif_of(image: Image) -> bytes:
 
 def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
     exif, first = exif_of(image), image.frames[0]
-    if format == "TIFF" and len(image.frames) == 1:
-        deep.write_tiff(file, first.pixels(), exif, image.icc)
+    if format == "NPY":
+        deep.write_npy(file, first.pixels())
         return
-    if format == "PNG" and image.bits == 16 and len(image.frames) == 1:
-        deep.write_png(file, first.pixels(), exif, image.icc)
-        return
+    if format in ("TIFF", "PNG") and len(image.frames) == 1:
+        pixels = first.pixels()
+        if pixels.dtype.kind == "f":
+            pixels = to_bits(pixels, 16)
+        if format == "TIFF":
+            deep.write_tiff(file, pixels, exif, image.icc)
+            return
+        if pixels.itemsize == 2:
+            deep.write_png(file, pixels, exif, image.icc)
+            return
     options: dict[str, Any] = {"exif": exif} if exif else {}
     if image.icc:
         options["icc_profile"] = image.icc

@@ -137,19 +137,29 @@ def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
     high_file = cache_folder() / "photos" / f"{stem}-high.npy"
     low_file = high_file.with_name(f"{stem}-low.npy")
     try:
-        if not (high_file.is_file() and low_file.is_file()):
-            high, low = _twins(path, scale, smallest)
-            for file, pixels in ((high_file, high), (low_file, low)):
+        twins = _kept(high_file, low_file, scale)
+        if not twins:
+            for file, pixels in zip((high_file, low_file), _twins(path, scale, smallest), strict=True):
                 with replacing(file) as beside:
                     np.save(beside, pixels)
-        high, low = _mapped(high_file), _mapped(low_file)
+            twins = _mapped(high_file), _mapped(low_file)
     except OSError as error:
         raise ImganError(
             f"decoded photos cannot be kept in {high_file.parent}: {error.strerror or error}; "
             "make room there, or set IMGAN_CACHE to another folder"
         ) from None
-    _check_size(high, smallest)
-    return high, low
+    _check_size(twins[0], smallest)
+    return twins
+
+
+def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] | None:
+    """The twins from the cache, unless one of the two is missing, cut short or something else."""
+    try:
+        high, low = _mapped(high_file), _mapped(low_file)
+    except (FileNotFoundError, ValueError):
+        return None
+    fits = low.ndim == 3 and high.shape == (low.shape[0] * scale, low.shape[1] * scale, 3)
+    return (high, low) if fits and high.dtype == low.dtype == np.uint8 else None
 
 
 def _twins(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
@@ -177,7 +187,7 @@ def _check_size(high: Pixels, smallest: int) -> None:
 
 
 def _mapped(file: Path) -> Pixels:
-    pixels: Pixels = np.load(file, mmap_mode="r")
+    pixels: Pixels = np.lib.format.open_memmap(file, mode="r")
     return pixels
 
 

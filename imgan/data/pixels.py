@@ -1,9 +1,9 @@
-"""An image in memory: whole-number pixels, colour apart from alpha, and what else its file held."""
+"""An image in memory: its pixels, colour apart from alpha, and what else its file held."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Frame:
     """One picture.
 
-    `colour` is ``[H, W, 1]`` (grey) or ``[H, W, 3]`` (RGB), `alpha` is ``[H, W, 1]`` or None; both
-    uint8 over 0..255 or both uint16 over 0..65535. `duration` is in milliseconds.
+    `colour` is ``[H, W, 1]`` (grey), ``[H, W, 3]`` (RGB), or of an ``.npy`` file ``[H, W, C]``;
+    `alpha` is ``[H, W, 1]`` or None. Both are uint8 over 0..255, uint16 over 0..65535, or float32
+    over 0..1. `duration` is in milliseconds.
     """
 
     colour: NDArray[Any]
@@ -27,7 +28,7 @@ class Frame:
     duration: float = 0
 
     def pixels(self) -> NDArray[Any]:
-        """Colour and alpha in one array, ``[H, W, 1..4]``; no copy where there is no alpha."""
+        """Colour and alpha in one array, ``[H, W, C]``; no copy where there is no alpha."""
         if self.alpha is None:
             return self.colour
         return np.concatenate([self.colour, self.alpha], axis=2)
@@ -55,18 +56,83 @@ class Image:
         return width, height
 
     @property
+    def channels(self) -> int:
+        """Channels of colour: 1 for grey, 3 for RGB."""
+        return int(self.frames[0].colour.shape[2])
+
+    @property
     def bits(self) -> int:
-        """8 or 16 bits a channel."""
-        return 8 * self.frames[0].colour.dtype.itemsize
+        """8 or 16 bits a channel; 16 also stands for float, which no format but ``.npy`` holds."""
+        return min(16, 8 * self.frames[0].colour.dtype.itemsize)
 
 
 def to_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Uint8 or uint16 pixels as uint8 (``bits=8``) or uint16 (``bits=16``), rounded."""
+    """Pixels of any kind as uint8 (``bits=8``) or uint16 (``bits=16``), rounded."""
+    if pixels.dtype.kind == "f":
+        return np.rint(pixels * (2**bits - 1)).astype(f"uint{bits}")
     if pixels.dtype.itemsize * 8 == bits:
         return pixels
     if bits == 16:
         return pixels.astype(np.uint16) * np.uint16(257)
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def resize(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """``[H, W, C]`` at `size`, width x height, by antialiased bicubic interpolation."""
+    if pixels.shape[1::-1] == size:
+        return pixels
+    out = np.empty((size[1], size[0], pixels.shape[2]), pixels.dtype)
+    for channel in range(pixels.shape[2]):  # one at a time, to spare memory
+        plane = pixels[:, :, channel]
+        if plane.dtype != np.uint8:  # Pillow's mode F
+            plane = plane.astype(np.float32)
+        resized = np.asarray(pil.fromarray(plane).resize(size, pil.Resampling.BICUBIC))
+        if pixels.dtype != np.uint8:
+            top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+            resized = np.clip(resized, 0, top)
+            resized = resized if top == 1 else np.rint(resized)
+        out[:, :, channel] = resized
+    return out
+
+
+def spread(colour: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Give the fully clear pixels the colour of what can be seen near them."""
+    clear = alpha[:, :, 0] == 0
+    if not clear.any() or clear.all():
+        return colour
+    weight = alpha.astype(np.float32) / np.float32(alpha.max())
+    filled = _fill(colour.astype(np.float32) * weight, weight)
+    out = colour.copy()
+    out[clear] = (filled if colour.dtype.kind == "f" else np.rint(filled))[clear]
+    return out
+
+
+def _fill(weighted: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
+    """Push-pull: a pixel without weight takes the mean of the smallest block that has some."""
+    known: NDArray[Any] = weighted / np.maximum(weight, 1e-12)
+    if weight.all() or max(weight.shape[:2]) == 1:
+        return known
+    height, width = weight.shape[:2]
+    odd = ((0, height % 2), (0, width % 2), (0, 0))
+
+    def halved(values: NDArray[Any]) -> NDArray[Any]:
+        values = np.pad(values, odd)
+        top, bottom = values[::2], values[1::2]
+        quarter: NDArray[Any] = top[:, ::2] + top[:, 1::2] + bottom[:, ::2] + bottom[:, 1::2]
+        return quarter
+
+    coarse = _fill(halved(weighted), halved(weight))
+    finer = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    filled: NDArray[Any] = np.where(weight > 0, known, finer)
+    return filled
+
+
+def split_alpha(frame: Frame, channels: int) -> Frame:
+    """The last of two or four channels as alpha, unless `channels` are wanted; arrays do not say."""
+    own = frame.colour.shape[2]
+    if frame.alpha is not None or own not in (2, 4) or own == channels:
+        return frame
+    return replace(frame, colour=frame.colour[:, :, :-1], alpha=frame.colour[:, :, -1:])
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -106,13 +172,15 @@ def from_pil(image: pil.Image) -> Frame:
 
 
 def to_pil(frame: Frame) -> pil.Image:
-    """A Pillow image; 16-bit grey stays, other 16-bit frames become 8-bit: Pillow has no such.
+    """A Pillow image; grey of 16 bits or floats has 16, all others 8: Pillow has no such.
 
     Modes: L, LA, RGB, RGBA, I;16.
     """
     pixels = frame.pixels()
     if pixels.shape[2] > 1:
         pixels = to_bits(pixels, 8)
+    elif pixels.dtype.kind == "f":
+        pixels = to_bits(pixels, 16)
     return pil.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 

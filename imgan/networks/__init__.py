@@ -1,6 +1,7 @@
 """Networks: plain modules, one family a file, torch only.
 
-`build` makes one from the name and the arguments that stand in a recipe or a model file.
+`build` makes a generator and `build_critic` a critic, from the name and the arguments that stand in
+a recipe or a model file.
 """
 
 from __future__ import annotations
@@ -10,39 +11,72 @@ from typing import Any
 
 from torch import nn
 
-from .critics import PatchCritic, SRGANCritic, UNetCritic
+from .coarse_to_fine import CoarseToFine
+from .critics import MultiscaleCritic, PatchCritic, SRGANCritic, UNetCritic
 from .plainsr import PlainSR
+from .resnet import ResNet
 from .srresnet import SRResNet
+from .unet import UNet
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "plainsr": PlainSR,
     "srresnet": SRResNet,
+    "unet": UNet,
+    "resnet": ResNet,
+    "coarse-to-fine": CoarseToFine,
+}
+"""The generators that a recipe or a model file may name. A file can name nothing else: no code
+runs from it."""
+
+CRITICS: dict[str, type[nn.Module]] = {
     "srgan": SRGANCritic,
     "patch": PatchCritic,
+    "multiscale": MultiscaleCritic,
     "unet": UNetCritic,
 }
-"""What a recipe or a model file may name. A file can name nothing else: no code runs from it."""
+"""The critics that a recipe may name."""
 
 __all__ = [
+    "CRITICS",
     "NETWORKS",
+    "CoarseToFine",
+    "MultiscaleCritic",
     "PatchCritic",
     "PlainSR",
+    "ResNet",
     "SRGANCritic",
     "SRResNet",
+    "UNet",
     "UNetCritic",
     "build",
+    "build_critic",
 ]
 
 
 def build(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """Make the network `name`.
+    """Make the generator `name`.
 
     Raises:
         ValueError: the name is unknown, or the arguments do not fit it.
     """
-    if name not in NETWORKS:
-        raise ValueError(f"there is no network {name!r}; known are {', '.join(NETWORKS)}")
+    return _make("network", NETWORKS, name, arguments)
+
+
+def build_critic(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Make the critic `name`.
+
+    Raises:
+        ValueError: the name is unknown, or the arguments do not fit it.
+    """
+    return _make("critic", CRITICS, name, arguments)
+
+
+def _make(
+    what: str, known: Mapping[str, type[nn.Module]], name: str, arguments: Mapping[str, Any]
+) -> nn.Module:
+    if name not in known:
+        raise ValueError(f"there is no {what} {name!r}; known are {', '.join(known)}")
     try:
-        return NETWORKS[name](**arguments)
+        return known[name](**arguments)
     except TypeError as error:
-        raise ValueError(f"network {name!r}: {error}") from None
+        raise ValueError(f"{what} {name!r}: {error}") from None

@@ -2,33 +2,117 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 
+def norm_layers(norm: str, channels: int) -> list[nn.Module]:
+    """The normalisation that a word names: one layer, or for "none" no layer.
+
+    "batch" has a learned scale and shift; a convolution before it needs no bias. "instance" has
+    none, and no running statistics: it treats each sample alone, in use as in training (Ulyanov et
+    al. 2016).
+
+    Raises:
+        ValueError: the word is another.
+    """
+    if norm == "batch":
+        return [nn.BatchNorm2d(channels)]
+    if norm == "instance":
+        return [nn.InstanceNorm2d(channels)]
+    if norm == "none":
+        return []
+    raise ValueError(f"norm is batch, instance or none, not {norm!r}")
+
+
+def init_normal_(network: nn.Module) -> None:
+    """Draw the weights as pix2pix and CycleGAN do: convolutions from N(0, 0.02), no biases.
+
+    Scales of batch norm are drawn from N(1, 0.02) (Isola et al. 2017, section 6.2; Radford et al.
+    2016, DCGAN).
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity: ``x + scale * conv(act(conv(x)))``.
+    """Two 3x3 convolutions beside an identity: ``x + conv(act(conv(x)))``.
 
-    With ``norm=True`` and PReLU it is the block of SRResNet (Ledig et al. 2017, figure 4); without
-    normalisation and with ReLU it is the block of EDSR (Lim et al. 2017, figure 2c).
+    With batch norm and PReLU it is the block of SRResNet (Ledig et al. 2017, figure 4); without
+    normalisation and with ReLU it is the block of EDSR (Lim et al. 2017, figure 2c); with instance
+    norm, ReLU and ``padding="reflect"`` it is the block of CycleGAN (Zhu et al. 2017, section 7.2).
 
-    Shape: ``[N, C, H, W] -> [N, C, H, W]``.
+    Args:
+        norm: "batch", "instance" or "none"; True and False are the first and the last.
+        dropout: drop half of the activations between the convolutions.
+        padding: "zeros" or "reflect".
+
+    Shape: ``[N, C, H, W] -> [N, C, H, W]``; with reflection H and W of 2 and more.
     """
 
-    def __init__(self, channels: int, norm: bool = False, prelu: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        norm: str | bool = "none",
+        prelu: bool = False,
+        dropout: bool = False,
+        padding: Literal["zeros", "reflect"] = "zeros",
+    ) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(channels, channels, 3, 1, 1, bias=not norm)]
-        if norm:
-            layers.append(nn.BatchNorm2d(channels))
+        if isinstance(norm, bool):
+            norm = "batch" if norm else "none"
+
+        def conv() -> nn.Module:
+            bias = norm != "batch"
+            return nn.Conv2d(channels, channels, 3, 1, 1, bias=bias, padding_mode=padding)
+
+        layers = [conv(), *norm_layers(norm, channels)]
         layers.append(nn.PReLU() if prelu else nn.ReLU(inplace=True))
-        layers.append(nn.Conv2d(channels, channels, 3, 1, 1, bias=not norm))
-        if norm:
-            layers.append(nn.BatchNorm2d(channels))
+        if dropout:
+            layers.append(nn.Dropout(0.5))
+        layers += [conv(), *norm_layers(norm, channels)]
         self.body = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.body(x)
         return out.add_(x)  # in place: the sum of a trunk's maps is most of its memory traffic
+
+
+def downsampling(channels: int, norm: str) -> list[nn.Module]:
+    """A 3x3 convolution of stride 2 that doubles the channels, norm and ReLU (Zhu et al. 2017, dk).
+
+    Shape: ``[N, C, H, W] -> [N, 2*C, H/2, W/2]``.
+    """
+    conv = nn.Conv2d(channels, 2 * channels, 3, 2, 1, bias=norm != "batch")
+    return [conv, *norm_layers(norm, 2 * channels), nn.ReLU(inplace=True)]
+
+
+def upsampling(channels: int, norm: str, resize: bool = False) -> list[nn.Module]:
+    """A 3x3 transposed convolution that halves the channels, norm and ReLU (Zhu et al. 2017, uk).
+
+    With `resize` it repeats each pixel and convolves instead: no checkerboard (Odena et al. 2016).
+
+    Shape: ``[N, C, H, W] -> [N, C/2, 2*H, 2*W]``.
+    """
+    out, bias = channels // 2, norm != "batch"
+    layers: list[nn.Module] = (
+        [
+            nn.Upsample(scale_factor=2, mode="nearest"),
+            nn.Conv2d(channels, out, 3, 1, 1, bias=bias, padding_mode="reflect"),
+        ]
+        if resize
+        else [nn.ConvTranspose2d(channels, out, 3, 2, 1, output_padding=1, bias=bias)]
+    )
+    return [*layers, *norm_layers(norm, out), nn.ReLU(inplace=True)]
 
 
 def upsampler(channels: int, scale: int, activation: bool = True) -> nn.Sequential:

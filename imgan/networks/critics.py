@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
+from .blocks import init_normal_, norm_layers
+
 
 class SRGANCritic(nn.Module):
     """The discriminator of SRGAN (Ledig et al. 2017, figure 4): one logit an image.
@@ -41,15 +43,20 @@ class SRGANCritic(nn.Module):
 class PatchCritic(nn.Module):
     """PatchGAN (Isola et al. 2017, section 3.2): a map of logits, each sees one patch.
 
-    ``layers=3`` sees patches of 70x70 pixels, 0 of 1x1, 1 of 16x16 and 5 of 286x286.
+    ``layers=3`` sees patches of 70x70 pixels, 0 of 1x1, 1 of 16x16 and 5 of 286x286. `norm` is
+    "batch" (the paper's), "instance" (CycleGAN's) or "none"; True and False are the first and the
+    last.
 
-    Shape: ``[N, channels, H, W] -> [N, 1, h, w]``.
+    Shape: ``[N, channels, H, W] -> [N, 1, h, w]``; H and W of `minimum` and more. With
+    ``features=True`` the maps of the inner layers come too: ``(logits, [features, ...])``.
     """
 
     def __init__(
-        self, channels: int = 3, width: int = 64, layers: int = 3, norm: bool = True
+        self, channels: int = 3, width: int = 64, layers: int = 3, norm: str | bool = "batch"
     ) -> None:
         super().__init__()
+        if isinstance(norm, bool):
+            norm = "batch" if norm else "none"
         kernel, pad, first_stride = (1, 0, 1) if layers == 0 else (4, 1, 2)
         body: list[nn.Module] = [
             nn.Conv2d(channels, width, kernel, first_stride, pad),
@@ -59,17 +66,68 @@ class PatchCritic(nn.Module):
         for i in range(1, max(layers, 1) + 1):
             out = width * min(2**i, 8)
             stride = 2 if i < layers else 1
-            body.append(nn.Conv2d(c, out, kernel, stride, pad, bias=not norm))
-            if norm:
-                body.append(nn.BatchNorm2d(out))
+            body.append(nn.Conv2d(c, out, kernel, stride, pad, bias=norm != "batch"))
+            body += norm_layers(norm, out)
             body.append(nn.LeakyReLU(0.2))
             c = out
         body.append(nn.Conv2d(c, 1, kernel, 1, pad))
         self.body = nn.Sequential(*body)
+        self.minimum = 3 * 2**layers if layers else 2
+        """The smallest side of an image that it takes."""
+        if norm != "none":  # the papers' draw, which leans on norms
+            init_normal_(self)
 
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.body(image)
-        return logits
+    def forward(
+        self, image: Tensor, features: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        inner: list[Tensor] = []
+        x = image
+        for layer in self.body:
+            x = layer(x)
+            if features and isinstance(layer, nn.LeakyReLU):
+                inner.append(x)
+        return (x, inner) if features else x
+
+
+class MultiscaleCritic(nn.Module):
+    """PatchGANs that look at the image in several sizes (Wang et al. 2018, pix2pixHD, section 3.2).
+
+    Each next one sees the image at half the size of the one before, by average pooling, and so
+    judges patches twice as wide.
+
+    Shape: ``[N, channels, H, W]`` to a list of ``[N, 1, h, w]``, the largest first; H and W of
+    `minimum` and more. With ``features=True`` the inner maps of all sizes come too, in one list:
+    ``([logits, ...], [features, ...])``.
+    """
+
+    def __init__(
+        self,
+        channels: int = 3,
+        width: int = 64,
+        layers: int = 3,
+        scales: int = 3,
+        norm: str | bool = "instance",
+    ) -> None:
+        super().__init__()
+        self.critics = nn.ModuleList(
+            PatchCritic(channels, width, layers, norm) for _ in range(scales)
+        )
+        # Without the border's zeros in its means.
+        self.pool = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
+        self.minimum = 2 ** (scales - 1) * (3 * 2**layers if layers else 2)
+        """The smallest side of an image that it takes."""
+
+    def forward(
+        self, image: Tensor, features: bool = False
+    ) -> list[Tensor] | tuple[list[Tensor], list[Tensor]]:
+        logits: list[Tensor] = []
+        inner: list[Tensor] = []
+        for i, critic in enumerate(self.critics):
+            image = self.pool(image) if i else image
+            verdict, seen = critic(image, features=True)
+            logits.append(verdict)
+            inner += seen
+        return (logits, inner) if features else logits
 
 
 class UNetCritic(nn.Module):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from ..recipe import Recipe
+from ..recipe import CycleGANRecipe, Pix2PixRecipe, Recipe
 from .pipeline import Pipeline
 
 
 def make_pipeline(recipe: Recipe) -> Pipeline:
     """The pipeline that a recipe asks for."""
+    if isinstance(recipe, Pix2PixRecipe):
+        from .pix2pix import Pix2Pix
+
+        return Pix2Pix(recipe)
+    if isinstance(recipe, CycleGANRecipe):
+        from .cyclegan import CycleGAN
+
+        return CycleGAN(recipe)
     from .srgan import SRGAN
 
     return SRGAN(recipe)

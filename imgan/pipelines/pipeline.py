@@ -70,8 +70,8 @@ class Pipeline(Protocol):
         """Go on where `state_dict` was taken."""
         ...
 
-    def preview(self, generator: nn.Module, batch: Batch) -> Tensor:
-        """A picture of how it stands: ``[3, H, W]`` in [0, 1]."""
+    def preview(self, networks: Networks, batch: Batch) -> Tensor:
+        """A picture of how it stands, by networks in eval mode: ``[3, H, W]`` in [0, 1]."""
         ...
 
     def card(self) -> Card:

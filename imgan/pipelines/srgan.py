@@ -13,12 +13,11 @@ from torch.nn.functional import interpolate, l1_loss, mse_loss
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.photos import Crops, PhotoSet, load_photos, summary
-from ..errors import ImganError
-from ..model_file import Card, NetworkCard, load_model
-from ..networks import build
+from ..model_file import Card, NetworkCard
+from ..networks import build, build_critic
 from ..perceptual import LpipsDistance, PerceptualLoss
 from ..recipe import SRGANRecipe
-from ..shipped import resolve
+from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
 
 
@@ -36,12 +35,12 @@ class SRGAN:
         generator = build(self._generator.name, arguments)
         self._parent: Card | None = None
         if recipe.init:
-            self._parent = start_from(generator, resolve(recipe.init))
+            self._parent = start_from({"generator": generator}, recipe.init)
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
             critic = recipe.adversary.critic
-            self.networks["critic"] = build(critic.name, critic.model_dump(exclude={"name"}))
+            self.networks["critic"] = build_critic(critic.name, critic.model_dump(exclude={"name"}))
             self.critics = ("critic",)
         self._pixel = {"l1": l1_loss, "mse": mse_loss}[recipe.pixel.kind]
         self._features, self._lpips = None, None
@@ -110,10 +109,10 @@ class SRGAN:
         """Take the history up again."""
         self._history.load_state_dict(state["history"])
 
-    def preview(self, generator: nn.Module, batch: Batch) -> Tensor:
+    def preview(self, networks: Networks, batch: Batch) -> Tensor:
         """Rows of input (pixels repeated), output and truth for up to four samples."""
         low, high = _unit(batch["low"][:4]), _unit(batch["high"][:4])
-        output = generator(low).float().clamp(0, 1)
+        output = networks["generator"](low).float().clamp(0, 1)
         enlarged = interpolate(low, size=high.shape[-2:], mode="nearest")
         rows = torch.cat([enlarged, output, high], dim=3)  # [n, 3, H, 3W]
         return torch.cat(list(rows), dim=1)  # [3, n*H, 3W]
@@ -133,26 +132,6 @@ class SRGAN:
             version=__version__,
             parent=self._parent,
         )
-
-
-def start_from(generator: nn.Module, path: Path) -> Card:
-    """Copy the weights of a model file whose names and shapes agree; the rest starts fresh.
-
-    Returns the card of the file.
-
-    Raises:
-        ImganError: not even the first layer agrees.
-    """
-    model = load_model(path)
-    given = model.generator.state_dict()
-    own = generator.state_dict()
-    agreeing = {k: v for k, v in given.items() if k in own and own[k].shape == v.shape}
-    if next(iter(own)) not in agreeing:
-        raise ImganError(
-            f"init: the weights of {path} do not fit the generator; take a model of its family"
-        )
-    generator.load_state_dict(agreeing, strict=False)
-    return model.card
 
 
 def shifted(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

@@ -85,6 +85,38 @@ def test_a_changed_file_is_decoded_anew(tmp_path):
     assert load_photos([path], 2, 16).high[0][0, 0].tolist() == [0, 0, 255]
 
 
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '|u1', 'fortr"),
+        lambda file: file.write_bytes(b"PK\x03\x04 no such archive"),
+        lambda file: np.save(file, np.zeros((3, 4, 3), np.uint8)),
+        lambda file: np.save(file, np.zeros((64, 64, 3))),
+        lambda file: file.unlink(),
+    ],
+)
+@pytest.mark.parametrize("twin", ["high", "low"])
+def test_what_is_damaged_in_the_cache_is_made_again(tmp_path, monkeypatch, damage, twin):
+    monkeypatch.setenv("IMGAN_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "a.png"
+    Image.effect_noise((64, 64), 50).save(path)
+    first = load_photos([path], 2, 16)
+    whole = first.high[0].copy(), first.low[0].copy()
+    (file,) = (tmp_path / "cache").rglob(f"*-{twin}.npy")
+    damage(file)
+    again = load_photos([path], 2, 16)
+    assert np.array_equal(again.high[0], whole[0])
+    assert np.array_equal(again.low[0], whole[1])
+    kept = sorted(p.name for p in (tmp_path / "cache").rglob("*.npy"))
+    assert len(kept) == 2
+
+
 def test_orientation_is_applied(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

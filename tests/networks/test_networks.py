@@ -86,8 +86,8 @@ def test_vgg_layers_come_by_name():
 
 def test_build_knows_names_and_arguments():
     assert isinstance(build("plainsr", {"width": 8}), PlainSR)
-    with pytest.raises(ValueError, match="there is no network 'resnet'; known are plainsr"):
-        build("resnet", {})
+    with pytest.raises(ValueError, match="there is no network 'patch'; known are plainsr"):
+        build("patch", {})
     with pytest.raises(ValueError, match="'plainsr': .*depth"):
         build("plainsr", {"depth": 3})
     assert all(issubclass(kind, nn.Module) for kind in NETWORKS.values())

@@ -1,0 +1,227 @@
+"""What the recipes of all pipelines say alike: the game, the optimizers, the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """A section that takes no key it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Width = Annotated[int, Field(ge=4, le=512)]
+
+
+def _norm(value: Any) -> Any:
+    """True and False are what recipes said before instance norm could be chosen."""
+    return {True: "batch", False: "none"}.get(value, value) if isinstance(value, bool) else value
+
+
+Norm = Annotated[Literal["batch", "instance", "none"], BeforeValidator(_norm)]
+
+
+class SRGANCriticSpec(Strict):
+    """`imgan.networks.SRGANCritic`."""
+
+    name: Literal["srgan"] = "srgan"
+    width: Annotated[int, Field(ge=4, le=256)] = 64
+    norm: bool = True
+
+
+class PatchCriticSpec(Strict):
+    """`imgan.networks.PatchCritic`; layers 0, 1, 3, 5 see 1, 16, 70, 286 pixels."""
+
+    name: Literal["patch"] = "patch"
+    width: Annotated[int, Field(ge=4, le=256)] = 64
+    layers: Annotated[int, Field(ge=0, le=5)] = 3
+    norm: Norm = "batch"
+
+
+class MultiscaleCriticSpec(Strict):
+    """`imgan.networks.MultiscaleCritic`: patch critics on the image and on it made smaller."""
+
+    name: Literal["multiscale"]
+    width: Annotated[int, Field(ge=4, le=256)] = 64
+    layers: Annotated[int, Field(ge=0, le=5)] = 3
+    scales: Annotated[int, Field(ge=1, le=4)] = 3
+    norm: Norm = "instance"
+
+
+class UNetCriticSpec(Strict):
+    """`imgan.networks.UNetCritic`."""
+
+    name: Literal["unet"]
+    width: Annotated[int, Field(ge=4, le=256)] = 64
+
+
+class Optimizer(Strict):
+    """A player's optimizer.
+
+    `muon` moves the weights of inner layers by orthogonalised momentum (Jordan 2024) and the rest
+    by Adam at `rate` * `adam_share`.
+    """
+
+    name: Literal["adam", "muon"] = "adam"
+    rate: Positive = 2e-4
+    betas: tuple[Momentum, Momentum] = (0.9, 0.99)
+    momentum: Momentum = 0.95
+    adam_share: Positive = 0.5
+    clip: Positive | None = None
+
+
+class Penalty(Strict):
+    """A regulariser of the critic, paid every `every`-th move and scaled by it."""
+
+    name: Literal["r1", "r2", "wgan-gp", "dragan"]
+    weight: Positive
+    every: Count = 1
+
+
+CriticSpec = Annotated[
+    SRGANCriticSpec | PatchCriticSpec | MultiscaleCriticSpec | UNetCriticSpec,
+    Field(discriminator="name"),
+]
+
+
+class Adversary(Strict):
+    """The game: which costs the two players pay.
+
+    `weight` is that of the adversarial term in the generator's cost. `critic_moves` is how many
+    moves the critic makes for one of the generator, `history` how many generated images are kept
+    to be shown to it again, `noise` the instance noise that fades out over `noise_until` moves.
+    """
+
+    critic: CriticSpec = SRGANCriticSpec()
+    loss: Literal[
+        "minimax",
+        "non-saturating",
+        "maximum-likelihood",
+        "least-squares",
+        "wasserstein",
+        "hinge",
+        "relativistic",
+    ] = "non-saturating"
+    weight: Positive = 1e-3
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    penalties: tuple[Penalty, ...] = ()
+    critic_moves: Count = 1
+    optimizer: Optimizer = Optimizer(rate=1e-4)
+    history: Annotated[int, Field(ge=0)] = 0
+    noise: NotNegative = 0.0
+    noise_until: Count = 1000
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Adversary:
+        if self.label_smoothing and self.loss != "non-saturating":
+            raise ValueError(
+                f"label_smoothing belongs to the non-saturating cost, not to {self.loss}; set it "
+                "to 0 or take loss: non-saturating"
+            )
+        wgan_gp = any(p.name == "wgan-gp" for p in self.penalties)
+        if self.loss == "wasserstein" and not wgan_gp:
+            raise ValueError(
+                "wasserstein needs a critic that is 1-Lipschitz; add "
+                "penalties: [{name: wgan-gp, weight: 10}]"
+            )
+        if len({p.name for p in self.penalties}) < len(self.penalties):
+            raise ValueError("a penalty stands twice in penalties; add their weights")
+        batch_norm = getattr(self.critic, "norm", False) in (True, "batch")
+        if self.penalties and batch_norm:
+            raise ValueError(
+                "a gradient penalty is per sample and batch norm mixes samples; set "
+                "critic.norm: false or take no penalties"
+            )
+        return self
+
+
+class Pixel(Strict):
+    """The pixel cost."""
+
+    kind: Literal["l1", "mse"] = "l1"
+    weight: NotNegative = 1.0
+
+
+class Perceptual(Strict):
+    """Distance of VGG-19 features: `layers` maps a layer to its weight.
+
+    `weights` is a local file; without it torchvision's cache or download is used.
+    """
+
+    layers: dict[str, Positive] = {"conv5_4": 1.0}
+    criterion: Literal["l1", "mse", "relative"] = "relative"
+    weight: Positive = 1.0
+    weights: Path | None = None
+
+
+class Lpips(Strict):
+    """LPIPS as a cost."""
+
+    backbone: Literal["squeeze", "alex", "vgg"] = "vgg"
+    weight: Positive = 1.0
+    weights: Path | None = None
+
+
+class Schedule(Strict):
+    """The rate's factor by step: up over `warmup` steps, flat, down over the last `decay` share.
+
+    `shape` is that of the way down: ``linear`` or ``cosine``; it ends at `floor` of the rate.
+    """
+
+    warmup: Annotated[int, Field(ge=0)] = 0
+    decay: Annotated[float, Field(ge=0, le=1)] = 1.0
+    shape: Literal["linear", "cosine"] = "cosine"
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class Train(Strict):
+    """How long, in what portions, in what precision; all counts are in steps."""
+
+    steps: Count
+    batch: Count = 16
+    accumulate: Count = 1
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    workers: Annotated[int, Field(ge=0, le=64)] = 1
+    log_every: Count = 50
+    preview_every: Count = 1000
+    checkpoint_every: Count = 500
+    keep: Annotated[int, Field(ge=2)] = 2
+    tracker: Literal["tensorboard"] | None = None
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Train:
+        if self.batch % self.accumulate:
+            raise ValueError(
+                f"batch {self.batch} cannot be accumulated in {self.accumulate} equal parts; "
+                "take a divisor of the batch"
+            )
+        return self
+
+
+class Base(Strict):
+    """What every recipe has beside its pipeline's own settings.
+
+    `init` is a model file (or the name of a shipped model) whose weights the generators start from;
+    tensors of another shape start fresh.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    init: str | None = None
+    train: Train
+    licence: str = ""
+    notes: str = ""

@@ -1,0 +1,142 @@
+"""From YAML and --set to a typed recipe, or to one sentence that says what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, TypeAdapter, ValidationError
+
+from ..errors import ImganError
+from .srgan import SRGANRecipe
+from .translation import CycleGANRecipe, Pix2PixRecipe
+
+Recipe = Annotated[SRGANRecipe | Pix2PixRecipe | CycleGANRecipe, Field(discriminator="pipeline")]
+"""Any recipe: one class a pipeline."""
+
+PIPELINES = ("srgan", "pix2pix", "cyclegan")
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(Recipe)
+
+
+def recipe_names() -> dict[str, Path]:
+    """The shipped recipes by name."""
+    from .. import __path__ as roots
+
+    return {p.stem: p for root in roots for p in sorted(Path(root, "recipes").glob("*.yaml"))}
+
+
+def load_recipe(source: str | Path, changes: Sequence[str] = ()) -> Recipe:
+    """Read a recipe, by path or by the name of a shipped one, with ``key.key=value`` changes.
+
+    Raises:
+        ImganError: unknown recipe, broken YAML, unknown key, wrong type, impossible pair.
+    """
+    path = Path(source)
+    if not path.is_file():
+        names = recipe_names()
+        if str(source) not in names:
+            raise ImganError(
+                f"there is no recipe {source}: give a YAML file or one of {', '.join(names)}"
+            )
+        path = names[str(source)]
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImganError(f"recipe {path} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise ImganError(f"recipe {path} is not valid YAML{where}") from None
+    if not isinstance(content, dict):
+        raise ImganError(f"recipe {path} is not a list of 'key: value' lines")
+    for change in changes:
+        _apply(content, change)
+    return parse_recipe(content, str(path))
+
+
+def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
+    """Check plain data against the types; `where` names its source in the error."""
+    try:
+        recipe: Recipe = _ADAPTER.validate_python(content)
+    except ValidationError as error:
+        raise ImganError(f"recipe {where}: {_sentence(error)}") from None
+    return recipe
+
+
+def published(recipe: Recipe) -> dict[str, Any]:
+    """Every setting, as plain data for a model's card; of local files the name alone."""
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: bare(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [bare(inner) for inner in value]
+        return value.name if isinstance(value, Path) else value
+
+    plain: dict[str, Any] = bare(recipe.model_dump())
+    if recipe.init:
+        plain["init"] = Path(recipe.init).name
+    return plain
+
+
+def _apply(content: dict[str, Any], change: str) -> None:
+    """Carry out one ``a.b=c`` on the plain data; the value is read as YAML."""
+    key, equals, value = change.partition("=")
+    if not equals or not key:
+        raise ImganError(f"--set {change}: write it as key=value or section.key=value")
+    *sections, last = key.strip().split(".")
+    node = content
+    for section in sections:
+        below = node.setdefault(section, {})
+        if below is None:  # a section that is switched off, as `adversary: null`
+            below = node[section] = {}
+        if not isinstance(below, dict):
+            raise ImganError(f"--set {change}: {section} is a value, not a section")
+        node = below
+    try:
+        node[last] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ImganError(f"--set {change}: the value is not valid YAML") from None
+    # YAML 1.1 reads 1e-4 as text; numbers are numbers here.
+    if isinstance(node[last], str):
+        try:
+            node[last] = float(node[last])
+        except ValueError:
+            return
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem, for a person."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    if first["type"].startswith("union_tag") and not place:
+        return f"pipeline is one of {', '.join(PIPELINES)}"
+    place = place[1:]  # the pipeline's name
+    name = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _known_keys(), 1)
+        return f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
+    if first["type"] == "union_tag_not_found":
+        return f"the setting {name}.name is missing"
+    if first["type"] == "missing":
+        return f"the setting {name} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":
+        return f"{name}: {message}" if name else message
+    return f"{name}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
+
+
+def _known_keys() -> list[str]:
+    def walk(schema: Any) -> list[str]:
+        if isinstance(schema, dict):
+            own = list(schema.get("properties", {}))
+            return own + [key for value in schema.values() for key in walk(value)]
+        if isinstance(schema, list):
+            return [key for value in schema for key in walk(value)]
+        return []
+
+    return walk(_ADAPTER.json_schema())

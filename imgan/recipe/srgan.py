@@ -1,0 +1,121 @@
+"""The recipe of super-resolution."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import (
+    Adversary,
+    Base,
+    Lpips,
+    NotNegative,
+    PatchCriticSpec,
+    Perceptual,
+    Pixel,
+    Positive,
+    Strict,
+    UNetCriticSpec,
+    Width,
+)
+
+
+class PlainSRSpec(Strict):
+    """`imgan.networks.PlainSR`."""
+
+    name: Literal["plainsr"] = "plainsr"
+    width: Width = 64
+    blocks: Annotated[int, Field(ge=1, le=64)] = 10
+
+
+class SRResNetSpec(Strict):
+    """`imgan.networks.SRResNet`; ``norm: true`` is the paper's."""
+
+    name: Literal["srresnet"]
+    width: Width = 64
+    blocks: Annotated[int, Field(ge=1, le=64)] = 16
+    norm: bool = False
+
+
+Range = tuple[NotNegative, NotNegative]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Realistic(Strict):
+    """Ranges to draw from, see `imgan.data.degrade.RealisticSettings`."""
+
+    blur_sigma: Range = (0.2, 2.4)
+    blur_probability: Share = 0.8
+    detour: tuple[Positive, Positive] = (0.6, 1.6)
+    gaussian_noise: tuple[Share, Share] = (0.004, 0.06)
+    poisson_noise: Range = (0.005, 0.08)
+    noise_probability: Share = 0.8
+    jpeg_quality: tuple[
+        Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]
+    ] = (
+        40,
+        95,
+    )
+    jpeg_probability: Share = 0.8
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Realistic:
+        for name, value in self:
+            if isinstance(value, tuple) and value[0] > value[1]:
+                raise ValueError(f"{name} is a range from low to high, not {list(value)}")
+        return self
+
+
+class Photos(Strict):
+    """Crops of photos: `crop` is their low-resolution side in pixels.
+
+    Crops whose low-resolution detail (mean absolute step between neighbours, in grey levels,
+    across and down added) is under `min_detail` are never drawn.
+    """
+
+    crop: Annotated[int, Field(ge=8, le=512)] = 48
+    degradation: Literal["bicubic", "realistic"] = "bicubic"
+    realistic: Realistic = Realistic()
+    min_detail: NotNegative = 4.0
+
+
+class SRGANRecipe(Base):
+    """Super-resolution. Without `adversary` it is the MSE twin: pixel cost alone.
+
+    `init` is a model file (or the name of a shipped model) whose weights the generator starts
+    from; tensors of another shape, as those of the last layer at another scale, start fresh.
+    """
+
+    pipeline: Literal["srgan"]
+    scale: Literal[2, 3, 4, 8] = 4
+    generator: Annotated[PlainSRSpec | SRResNetSpec, Field(discriminator="name")] = PlainSRSpec()
+    pixel: Pixel = Pixel()
+    perceptual: Perceptual | None = None
+    lpips: Lpips | None = None
+    adversary: Adversary | None = None
+    data: Photos = Photos()
+
+    @model_validator(mode="after")
+    def _pairs(self) -> SRGANRecipe:
+        if not (self.pixel.weight or self.perceptual or self.lpips or self.adversary):
+            raise ValueError("nothing is to be minimised; give pixel.weight, perceptual or lpips")
+        side = self.data.crop * self.scale
+        if self.adversary and isinstance(self.adversary.critic, UNetCriticSpec) and side % 8:
+            raise ValueError(
+                f"the unet critic halves its input three times and the crop is {side} pixels; "
+                "make data.crop * scale a multiple of 8"
+            )
+        critic = self.adversary.critic if self.adversary else None
+        least = 2 ** (critic.layers + 2) if isinstance(critic, PatchCriticSpec) else 16
+        if critic and side < least:
+            raise ValueError(
+                f"the critic needs crops of {least} pixels and data.crop * scale is {side}; raise "
+                "data.crop or take a critic of fewer layers"
+            )
+        if (self.perceptual or self.lpips) and side < 32:
+            raise ValueError(
+                f"perceptual costs need crops of 32 pixels and more and data.crop * scale is "
+                f"{side}; raise data.crop"
+            )
+        return self
