@@ -44,7 +44,10 @@ class Card(BaseModel):
     pipeline: str
     name: str
     networks: dict[str, NetworkCard]
+    task: str = Field(default="", description="what becomes what, in a few words")
+    input: str = Field(default="rgb", description="'rgb', 'grey' or 'edges': what it takes")
     channels: int = 3
+    out_channels: int | None = Field(default=None, description="where not `channels`")
     value_range: tuple[float, float] = (0.0, 1.0)
     bit_depth: int = 8
     scale: int = 1

@@ -104,8 +104,12 @@ class PerceptualLoss(nn.Module):
     average over channels too, which equation 5 leaves open; the paper's further factor of 1/12.75
     on the features belongs into the weights (1/12.75**2 for "mse").
 
-    Shape: ``output, target [N, 3, H, W] RGB in [0, 1] -> scalar``, float32 under autocast as well.
-    The target's features carry no gradient.
+    Shape: ``output, target [N, 3, H, W] RGB in [0, 1] -> scalar``, float32. The target's features
+    carry no gradient.
+
+    Under autocast the features are computed in its format, and only their distance in float32. In
+    bf16 that is three times as fast on a CPU with AMX; on VGG-19's trained weights the cost moves
+    by some 0.1 %, and its gradient by an angle whose cosine is 0.98.
 
     "relative" is l1 over the mean size of the target's features. The features of the original
     (Caffe) weights and of torchvision's own differ in size by two orders of magnitude; with it a

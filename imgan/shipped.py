@@ -8,6 +8,9 @@ import imgan
 
 from .errors import ImganError
 
+TRANSLATION = "colourise"
+"""The shipped model that `imgan translate` takes by default."""
+
 
 def shipped_models() -> dict[str, Path]:
     """Name to file of every shipped model, e.g. ``x4-mse``.
@@ -35,3 +38,15 @@ def resolve(model: str | Path) -> Path:
             f"there is no model {model}: give a model file or one of {', '.join(shipped)}"
         )
     return Path(model)
+
+
+def default_translation() -> Path:
+    """The model that translates where none is named: it colours grey photos.
+
+    Raises:
+        ImganError: this installation has none.
+    """
+    shipped = shipped_models()
+    if TRANSLATION not in shipped:
+        raise ImganError("no model for translation comes with imgan here; name one with --model")
+    return shipped[TRANSLATION]

@@ -1,10 +1,13 @@
 """Files that are whole or not there."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from imgan.files import replacing
+from imgan import files
+from imgan.files import replacing, sweep
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -29,3 +32,48 @@ def test_rights_follow_the_umask_which_is_never_touched(tmp_path, monkeypatch):
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from imgan.files import replacing
+with replacing(Path(sys.argv[1])) as beside:
+    beside.write_text("half")
+    print(beside, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(files.fcntl is None, reason="no locks")
+def test_only_what_a_dead_process_left_is_swept(tmp_path):
+    path = tmp_path / "step-1.pt"
+    command = [sys.executable, "-c", WRITER, str(path)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        half = process.stdout.readline().strip()
+        assert sweep(tmp_path, "step-*.pt") == []  # it lives
+        process.kill()
+    others = [".step-1.pt", ".step-12.pt", ".other-0123456789abcdef.pt", "step-2.pt"]
+    for name in others:
+        (tmp_path / name).write_text("not ours")
+    assert [str(p) for p in sweep(tmp_path, "step-*.pt")] == [half]
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(others)
+    assert sweep(tmp_path / "none", "step-*.pt") == []
+
+
+def test_the_own_process_and_its_threads_are_writers_too(tmp_path):
+    with replacing(tmp_path / "step-1.pt") as beside:
+        beside.write_text("one")
+        assert sweep(tmp_path, "step-*.pt") == []
+    assert (tmp_path / "step-1.pt").read_text() == "one"
+
+
+def test_without_locks_writing_works_and_nothing_is_swept(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    with replacing(tmp_path / "a.txt") as beside:
+        beside.write_text("one")
+    (tmp_path / ".a-0123456789abcdef.txt").write_text("half")
+    assert sweep(tmp_path, "*.txt") == []
+    assert (tmp_path / "a.txt").read_text() == "one"

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from imgan.errors import ImganError
 from imgan.networks.vgg import VGG19Features
-from imgan.perceptual import LpipsDistance, PerceptualLoss, vgg19_features
+from imgan.perceptual import LpipsDistance, PerceptualLoss, _relative, vgg19_features
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -96,6 +96,28 @@ def test_loss_is_the_weighted_sum(vgg, images, criterion):
     assert loss(target, target) == 0
 
 
+def test_the_relative_distance_knows_no_scale(vgg, tmp_path, images):
+    """l1 over the mean size of the target's features, and so the same for larger features."""
+    output, target = images
+    features = vgg19_features(["conv1_1", "conv2_2"], vgg[0])
+    a, b = features(output), features(target)
+    expected = sum((a[name] - b[name]).abs().mean() / b[name].abs().mean() for name in a)
+    loss = PerceptualLoss(dict.fromkeys(a, 1.0), vgg[0], "relative")
+    torch.testing.assert_close(loss(output, target), expected)
+
+    larger = {name: 100 * value for name, value in vgg[1].state_dict().items()}
+    save_file(larger, tmp_path / "larger.safetensors")  # the first layer's features, 100 times
+    other = PerceptualLoss({"conv1_1": 1.0}, tmp_path / "larger.safetensors", "relative")
+    one = PerceptualLoss({"conv1_1": 1.0}, vgg[0], "relative")
+    torch.testing.assert_close(other(output, target), one(output, target))
+
+
+def test_the_relative_distance_to_nothing_is_finite():
+    dark = torch.zeros(1, 4, 4)
+    assert _relative(dark, dark) == 0
+    assert _relative(dark + 1, dark).isfinite()
+
+
 def test_loss_moves_the_output_alone(vgg, images):
     output, target = (image.clone().requires_grad_() for image in images)
     loss = PerceptualLoss({"conv2_2": 1}, vgg[0])
@@ -107,11 +129,15 @@ def test_loss_moves_the_output_alone(vgg, images):
 
 
 def test_loss_under_autocast_and_channels_last(vgg, images):
+    """Features in bf16, the distance in float32."""
     loss = PerceptualLoss({"conv2_2": 1}, vgg[0])
     expected = loss(*images)
+    seen = []
+    loss.features.register_forward_hook(lambda *a: seen.append(a[2]["conv2_2"].dtype))
     output, target = (image.contiguous(memory_format=torch.channels_last) for image in images)
     with torch.autocast("cpu", torch.bfloat16):
         found = loss(output, target)
+    assert seen == [torch.bfloat16] * 2
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0)
 

@@ -63,20 +63,28 @@ class EMA:
         _load(module, self._average)
 
     def state_dict(self) -> dict[str, Any]:
-        """The averages by name, and the count of updates (the warm-up's position)."""
+        """The averages by name, and the count of updates (the warm-up's position).
+
+        As a module's own ``state_dict``, it holds the live tensors: copy them to keep them.
+        """
         return {"average": dict(self._average), "updates": self.updates}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where `state_dict` was taken.
 
         Raises:
-            ValueError: the saved names are not those of the module.
+            ValueError: the saved names or shapes are not those of the module.
         """
-        if state["average"].keys() != self._average.keys():
-            names = sorted(state["average"].keys() ^ self._average.keys())
-            raise ValueError(f"the saved average belongs to another network; differing: {names}")
+        saved = state["average"]
+        differing = saved.keys() ^ self._average.keys()
+        common = saved.keys() & self._average.keys()
+        differing |= {name for name in common if saved[name].shape != self._average[name].shape}
+        if differing:
+            raise ValueError(
+                f"the saved average belongs to another network; differing: {sorted(differing)}"
+            )
         self._average = {
-            name: state["average"][name].to(value, copy=True)
+            name: saved[name].to(value, copy=True)
             for name, value in self._average.items()
         }
         self.updates = state["updates"]

@@ -12,8 +12,9 @@ from imgan.core.logits import full_precision
 def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Mean L1 distance between paired features, averaged over the layers; ``real`` is detached.
 
-    Wang et al. 2018 (pix2pixHD), eq. 4. Each list holds one tensor a layer, in equal order and
-    shapes; for several scales join their lists. Compute it inside ``with frozen(critic):``.
+    Wang et al. 2018 (pix2pixHD), eq. 4, divided by the number of layers, over which the paper sums.
+    Each list holds one tensor a layer, in equal order and shapes; for several scales join their
+    lists. Compute it inside ``with frozen(critic):``.
 
     Raises:
         ValueError: the lists differ in length or are empty.
@@ -73,7 +74,8 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """``[N, A] -> [N, A + kernels]``."""
-        points = torch.einsum("na,akd->nkd", features, self.projection)
+        # In full precision: bf16 would round closeness away beside the 1 that is taken off.
+        points = full_precision(torch.einsum("na,akd->nkd", features, self.projection))
         distance = (points[:, None] - points[None]).abs().sum(3)  # [N, N, K]
         closeness = torch.exp(-distance).sum(1) - 1  # [N, K]
         return torch.cat([features, closeness.to(features.dtype)], dim=1)

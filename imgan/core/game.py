@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from imgan.core.logits import Critic
 
 Critics: TypeAlias = Critic | Mapping[str, Critic]
-"""A critic, or several by key, as in CycleGAN: ``{"a": ..., "b": ...}``."""
+"""A critic, or several by key, as in CycleGAN: ``{"a": ..., "b": ...}``; an `nn.ModuleDict` too."""
 
 Samples: TypeAlias = Tensor | Mapping[str, Tensor]
 """Samples ``[N, ...]``, or one such tensor for each key of the critics."""
@@ -31,6 +31,8 @@ def games(critic: Critics | None, fake: Samples, real: Samples | None) -> list[G
     """
     if critic is None:
         raise ValueError("an adversarial move needs the critic")
+    if isinstance(critic, nn.ModuleDict):
+        critic = dict(critic.items())
     judges = critic if isinstance(critic, Mapping) else {"": critic}
     fakes = fake if isinstance(fake, Mapping) else {"": fake}
     reals = real if isinstance(real, Mapping) else {"": real}

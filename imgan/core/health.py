@@ -11,7 +11,10 @@ from imgan.core.logits import Logits, full_precision, scales
 
 
 class NotFinite(FloatingPointError):
-    """A logged number became NaN or infinite; raised before the weights reach a checkpoint."""
+    """A logged number became NaN or infinite; raised before the weights reach a checkpoint.
+
+    The networks are then spoilt too: go on from the last checkpoint, with something changed.
+    """
 
 
 @torch.no_grad()
@@ -115,9 +118,8 @@ class Health:
         bad = [name for name, mean in means.items() if not abs(mean) < float("inf")]
         if bad:
             raise NotFinite(
-                f"not finite: {', '.join(bad)}. Go back to the last checkpoint and lower the "
-                "learning rates, clip the gradients (clip_g, clip_d), or compute in bf16 or "
-                "float32 instead of fp16."
+                f"not finite: {', '.join(bad)}. Lower learning rates or clipped gradients prevent "
+                "this, and bf16 or float32 instead of fp16."
             )
         return means
 

@@ -11,8 +11,9 @@ class InstanceNoise:
     """Normal noise on everything the critic sees, falling linearly to 0 after ``until`` moves.
 
     Sonderby et al. 2017; Arjovsky & Bottou 2017, section 3. ``std`` is in units of the
-    samples (images lie in [-1, 1]). The step adds it in both players' moves and counts by the
-    critic's. ``rng`` lives on the samples' device; None is torch's global one.
+    samples: 0.1 is a twentieth of the range of images in [-1, 1], a tenth of those in [0, 1]. The
+    step adds it in both players' moves and counts by the critic's. ``rng`` lives on the samples'
+    device; None is torch's global one.
     """
 
     std: float = 0.1

@@ -2,7 +2,9 @@
 
 Called as ``penalty(critic, real, fake)`` they return one scalar, weight included. They run in
 float32 even inside autocast (bf16 is some 3 % off in the gradient), take the norm of each sample on
-its own, and sum logit maps, and lists of them, to one score a sample.
+its own, and sum logit maps, and lists of them, to one score a sample: the weight that fits falls
+with the number of logits. Where the critic looks at its whole batch (batch norm,
+`MinibatchStdDev`), the norm of a sample also holds what the others' scores owe to it.
 
 Autocast that is baked into a wrapped ``forward`` (Accelerate's ``prepare``) cannot be switched off
 from here: then give the step ``penalty_critic=``, the same closure on the module's own forward.

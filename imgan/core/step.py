@@ -159,10 +159,11 @@ class AdversarialStep:
                 name of the step's own, or there is nothing to pay.
         """
         log = dict(extra or {})
-        if taken := log.keys() & {"g_loss", "g_adversarial", "grad_norm_g"}:
-            raise ValueError(f"extra losses may not be called {sorted(taken)}")
         costs = list(log.values())
         rounds = [] if self.loss is None else games(critic, fake, real)
+        own = {"g_loss", "g_adversarial", "grad_norm_g"} | {f"g{game.suffix}" for game in rounds}
+        if taken := log.keys() & own:
+            raise ValueError(f"extra losses may not be called {sorted(taken)}")
         rounds = [self._opponent(game) for game in rounds]
         with frozen(*self._critics):
             if self.loss is not None:
@@ -215,6 +216,8 @@ class AdversarialStep:
         """The game with the critic as the generator meets it: noisy, and looked ahead of."""
         if not game.fake.requires_grad:
             raise ValueError("fake has no graph: the adversarial cost cannot reach the generator")
+        if self.loss is not None and self.loss.needs_real and game.real is None:
+            raise ValueError("this loss needs real= in the generator's move too")
         critic = self._noisy(game.critic)
         if self.loss is not None and self.unroll is not None:
             if game.real is None:

@@ -117,7 +117,7 @@ def get(name: str, progress: Progress = _silent) -> Path:
         with _alone(home / f".{name}.lock"):
             if folder.is_dir():  # by another process, while this one waited
                 return folder
-            for left in home.glob(f".{name}-*"):  # by a process that was killed
+            for left in home.glob(f".{name}.new-*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             by_hand = archive.is_file()
             if not by_hand:
@@ -208,6 +208,7 @@ def _download(wanted: Entry, archive: Path, progress: Progress) -> None:
         fetch(
             url,
             archive,
+            wanted.name,
             _expected(wanted),
             lambda done, total: progress("downloading", done, total or wanted.bytes),
         )
@@ -235,7 +236,9 @@ def _wrong(wanted: Entry, what: str, way_out: str) -> ImganError:
 
 def _check_room(wanted: Entry, home: Path) -> None:
     """The archive and what is in it, images hardly shrinking, lie side by side for a while."""
-    needed, free = 2 * wanted.bytes, shutil.disk_usage(home).free
+    part = home / f"{wanted.archive}.part"
+    arrived = part.stat().st_size if part.is_file() else 0
+    needed, free = 2 * wanted.bytes - arrived, shutil.disk_usage(home).free
     if needed > free:
         raise ImganError(
             f"{wanted.name} needs {needed / 1e9:.1f} GB in {home} and {free / 1e9:.1f} GB are "

@@ -246,7 +246,8 @@ def _compare(layout: Layout, seen: dict[Path, _Seen], report: Report) -> None:
                 report.faults.append(Finding("leak", text, [files[0], first[0]]))
                 leaked.add(tuple(files))
     for name, same in twice.items():
-        text = f"{len(same) // 2} images stand twice in {name}, such as {same[0]} and {same[1]}"
+        more = f", and so {len(same) // 2 - 1} more" if len(same) > 2 else ""
+        text = f"{same[1]} is the same image as {same[0]}, both in {name}{more}"
         report.notes.append(Finding("twice", text, same))
     train = units.get("train", [])
     for name, examples in units.items():

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 Bytes = Callable[[int, int], None]
 """Called with the bytes that are done, and all of them; 0 where that is not known."""
@@ -126,12 +127,13 @@ class Resuming:
             return ""
 
 
-def fetch(url: str, file: Path, checksum: str, progress: Bytes) -> None:
+def fetch(url: str, file: Path, name: str, checksum: str, progress: Bytes) -> None:
     """Download `url` as `file` and check it; a damaged download never gets the file's name.
 
     Args:
         url: http or https.
         file: where to; its folder must exist.
+        name: what it is; a folder ``.NAME.new-*`` beside `file` is in use meanwhile.
         checksum: SHA-256 in hexadecimal, or "" where none is known.
         progress: called as bytes arrive.
 
@@ -142,11 +144,14 @@ def fetch(url: str, file: Path, checksum: str, progress: Bytes) -> None:
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # its notes would break the progress bar
+    known = f"sha256:{checksum}" if checksum else None
     downloader = Resuming(file.with_name(file.name + ".part"), progress)
     for last in (False, True):
         try:
-            pooch.retrieve(url, f"sha256:{checksum}" if checksum else None, file.name, file.parent,
-                           downloader=downloader)  # fmt: skip
+            # pooch makes its temporary files beside the result, and a kill leaves them.
+            with TemporaryDirectory(prefix=f".{name}.new-", dir=file.parent) as aside:
+                pooch.retrieve(url, known, file.name, aside, downloader=downloader)
+                os.replace(Path(aside, file.name), file)
             return
         except ValueError:
             if last or not downloader.resumed:

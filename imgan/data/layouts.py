@@ -200,7 +200,8 @@ def inner_folder(root: Path) -> Path:
 
 def _below(root: Path) -> tuple[dict[str, Path], bool]:
     """The folders in `root` by their names in lower case, and whether there are images in it."""
-    folders, has_images = {}, False
+    folders: dict[str, Path] = {}
+    has_images = False
     try:
         for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
             if entry.name[0] == "." or entry.name == "__MACOSX":

@@ -128,7 +128,7 @@ def _fill(weighted: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
 
 
 def split_alpha(frame: Frame, channels: int) -> Frame:
-    """The last of two or four channels as alpha, unless `channels` are wanted; arrays do not say."""
+    """The last of two or four channels as alpha where not that many `channels` are wanted."""
     own = frame.colour.shape[2]
     if frame.alpha is not None or own not in (2, 4) or own == channels:
         return frame

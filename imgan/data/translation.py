@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
-from .layouts import Layout, Split, find_layout
+from .layouts import Layout, MissingPartners, Split, find_layout
 from .makers import MAKERS
 from .prepared import Form, Half, Prepared, Progress, prepare
 
@@ -195,7 +195,10 @@ def load_unpaired(
         }
         root = folders[0]
     else:
-        layout = _only(folders)
+        try:
+            layout = _only(folders)
+        except MissingPartners:  # which nobody misses here
+            layout = find_layout(folders[0], "unpaired")
         splits, root = layout.splits, layout.root
         if layout.kind == "photos":
             raise ImganError(

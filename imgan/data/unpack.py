@@ -65,7 +65,7 @@ def unpack(
     """
     size = archive.stat().st_size
     limit = (1 << 30) + 20 * size if most_bytes is None else most_bytes
-    beside = folder.with_name(f".{folder.name}-{secrets.token_hex(8)}")
+    beside = folder.with_name(f".{folder.name}.new-{secrets.token_hex(8)}")
     beside.mkdir()
     try:
         with open(archive, "rb") as file:
@@ -109,7 +109,7 @@ def _members(file: IO[bytes], archive: Path) -> Iterator[_Member]:
     with tarfile.open(fileobj=file, mode="r:*") as packed:
         while (entry := packed.next()) is not None:
             yield _tarred(packed, entry)
-            packed.members.clear()  # which would grow with every file
+            packed.members.clear()  # type: ignore[attr-defined]  # or it grows with every file
 
 
 def _zipped(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:

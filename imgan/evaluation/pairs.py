@@ -24,8 +24,8 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
-        return self.high.stem
+        """What tables call it: the file's name with its suffix, which no other in the folder has."""
+        return self.high.name
 
     def load(self) -> tuple[Tensor, Tensor]:
         """Read ``high [C, scale*h, scale*w]`` and ``low [C, h, w]``, uint8, grey or RGB.
@@ -55,17 +55,19 @@ class Pair:
 def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pair]:
     """Find the images of a folder: pairs in HR/ and LR/ under it, else the photos in it.
 
-    For pairs `scale` is worked out from the first one where it is not given; for photos it is then
+    Partners have the same name; their suffixes may differ where that leaves no doubt. For pairs
+     `scale` is worked out from the first one where it is not given; for photos it is then
     `default_scale`.
 
     Raises:
-        ImganError: no images, a partner is missing, or the first pair has no whole scale.
+        ImganError: no images, a partner is missing or in doubt, or the first pair has no whole
+            scale.
     """
     if not data.is_dir():
         raise ImganError(f"{data} is not a folder; give one of photos, or one with HR/ and LR/")
     if not (data / "HR").is_dir() and not (data / "LR").is_dir():
         return [Pair(path, None, scale or default_scale) for path in _images(data)]
-    high, low = ({path.stem: path for path in _images(data / part)} for part in ("HR", "LR"))
+    high, low = _named(_images(data / "HR"), _images(data / "LR"))
     if alone := sorted(high.keys() ^ low.keys()):
         has, lacks = ("HR", "LR") if alone[0] in high else ("LR", "HR")
         raise ImganError(
@@ -83,6 +85,25 @@ def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pa
                 f"{columns}x{rows}; crop HR to a multiple of the scale"
             )
     return [Pair(high[name], low[name], scale) for name in sorted(high)]
+
+
+def _named(high: list[Path], low: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Both lists by the names that partners share: with suffix where all agree in it."""
+    if [path.name for path in high] == [path.name for path in low]:
+        return {path.name: path for path in high}, {path.name: path for path in low}
+    return _by_stem(high), _by_stem(low)
+
+
+def _by_stem(paths: list[Path]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for path in paths:
+        if path.stem in named:
+            raise ImganError(
+                f"{named[path.stem]} and {path.name} differ in their suffix alone, so their "
+                "partners are in doubt; rename one"
+            )
+        named[path.stem] = path
+    return named
 
 
 def _images(folder: Path) -> list[Path]:

@@ -13,7 +13,8 @@ from ..data.images import FORMATS, READABLE
 from ..errors import ImganError
 
 PIPE = "-"
-_OWN = re.compile(r"(.+)_(x\d+(\.\d+)?|[wh]\d+|\d+x\d+)")
+_SIZES = r"x\d+(\.\d+)?|[wh]\d+|\d+x\d+"
+_WANTED = READABLE | {".npy"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     Args:
         inputs: files, folders (searched to the bottom), patterns, or ``-`` alone.
         out: a file for one image, a folder, or ``-``; None writes beside each image.
-        label: what is added to the names, as in ``photo_x4.png``.
+        label: what is added to the names, as in ``photo_x4.png``; images of such a name are not
+            searched for again beside those that they were made of.
         format: a suffix without its dot; None keeps each image's, or takes PNG.
 
     Raises:
@@ -49,9 +51,10 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         return [_single(inputs, folder, format)]
     if inputs == [PIPE]:
         return [Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")]
-    found = list(_find(inputs, folder))
+    own = re.compile(rf"(.+)_({_SIZES}|{re.escape(label)})")
+    found = list(_find(inputs, folder, own))
     if out is None and len(inputs) > 1:
-        found = _without_results(found)
+        found = _without_results(found, own)
     if not found:
         raise ImganError(f"there are no images in {', '.join(inputs)}")
     if out == PIPE:
@@ -74,7 +77,7 @@ def one_file(inputs: Sequence[str]) -> bool:
 def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
     if not (inputs == [PIPE] or one_file(inputs)):
         if len(inputs) == 1:
-            list(_find(inputs, None))  # for its sentence, if there is no such file
+            list(_find(inputs, None, re.compile("")))  # for its sentence, if there is no such file
         raise ImganError(f"-o {target} is one file; for several images give a folder")
     if format and FORMATS[f".{format}"] != FORMATS[target.suffix.lower()]:
         raise ImganError(f"-o {target} and --format {format} disagree; give one of them")
@@ -90,32 +93,36 @@ def _name(file: Path, label: str, format: str | None) -> str:
     return f"{file.stem}_{label}{f'.{format}' if format else suffix}"
 
 
-def _find(inputs: Sequence[str], out: Path | None) -> Iterator[tuple[Path, Path]]:
+def _find(
+    inputs: Sequence[str], out: Path | None, own: re.Pattern[str]
+) -> Iterator[tuple[Path, Path]]:
     """Every image once, with its path below the folder that was named."""
     seen: set[str] = set()
     for given in inputs:
-        for file, inside in _expand(given, out):
+        for file, inside in _expand(given, out, own):
             key = os.path.abspath(file)
             if key not in seen:
                 seen.add(key)
                 yield file, inside
 
 
-def _without_results(found: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+def _without_results(
+    found: list[tuple[Path, Path]], own: re.Pattern[str]
+) -> list[tuple[Path, Path]]:
     """Without what an earlier run made of the others: shells expand ``*.jpg`` to both."""
     stems = {(os.path.abspath(file.parent), file.stem) for file, _ in found}
 
     def made(file: Path) -> bool:
-        own = _OWN.fullmatch(file.stem)
-        return bool(own and (os.path.abspath(file.parent), own[1]) in stems)
+        name = own.fullmatch(file.stem)
+        return bool(name and (os.path.abspath(file.parent), name[1]) in stems)
 
     return [(file, inside) for file, inside in found if not made(file)]
 
 
-def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
+def _expand(given: str, out: Path | None, own: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
     path = Path(given)
     if path.is_dir():
-        for file in _walk(path, out):
+        for file in _walk(path, out, own):
             yield file, file.relative_to(path)
     elif path.exists():
         yield path, Path(path.name)
@@ -124,12 +131,12 @@ def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
         files = [Path(match) for match in matches if os.path.isfile(match)]
         if not files:
             raise ImganError(f"no file matches {given}")
-        yield from ((file, Path(file.name)) for file in files if _wanted(file))
+        yield from ((file, Path(file.name)) for file in files if _wanted(file, own))
     else:
         raise ImganError(f"there is no file {given}")
 
 
-def _walk(top: Path, out: Path | None) -> Iterator[Path]:
+def _walk(top: Path, out: Path | None, own: re.Pattern[str]) -> Iterator[Path]:
     """The images below `top`, links followed but never in a circle, without the output folder."""
     skip = {os.path.realpath(out)} if out and not _same(out, top) else set()
     for here, folders, files in os.walk(top, followlinks=True):
@@ -139,21 +146,21 @@ def _walk(top: Path, out: Path | None) -> Iterator[Path]:
             for name in sorted(folders)
             if not name.startswith(".") and os.path.realpath(os.path.join(here, name)) not in skip
         ]
-        yield from (file for name in sorted(files) if _wanted(file := Path(here, name)))
+        yield from (file for name in sorted(files) if _wanted(file := Path(here, name), own))
 
 
-def _wanted(file: Path) -> bool:
+def _wanted(file: Path, own: re.Pattern[str]) -> bool:
     """An image, and not what an earlier run made of its neighbour."""
-    if file.name.startswith(".") or file.suffix.lower() not in READABLE:
+    if file.name.startswith(".") or file.suffix.lower() not in _WANTED:
         return False
-    own = _OWN.fullmatch(file.stem)
-    return not (own and any(_beside(file, own[1])))
+    name = own.fullmatch(file.stem)
+    return not (name and any(_beside(file, name[1])))
 
 
 def _beside(file: Path, stem: str) -> Iterator[Path]:
     return (
         other
-        for suffix in READABLE
+        for suffix in _WANTED
         for spelling in (suffix, suffix.upper(), file.suffix)
         if (other := file.with_name(stem + spelling)).exists()
     )
@@ -175,6 +182,6 @@ def _refuse_clashes(jobs: list[Job]) -> None:
         if target in makers:
             raise ImganError(
                 f"{makers[target]} and {job.source} would both become {job.target}; "
-                "upscale them into different folders"
+                "write them into different folders"
             )
         makers[target] = job.source

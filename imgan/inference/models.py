@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,8 @@ def shipped_scales() -> list[int]:
     Raises:
         ImganError: none are shipped.
     """
-    scales = {int(name[1:].split("-")[0]) for name in shipped_models() if name.endswith("-mse")}
+    names = (re.fullmatch(r"x(\d+)-mse", name) for name in shipped_models())
+    scales = {int(name[1]) for name in names if name}
     if not scales:
         raise ImganError("this installation holds no models; give one with --model, or reinstall")
     return sorted(scales)
@@ -136,7 +138,10 @@ def _own(path: Path) -> Upscaling:
     model = load_model(path)
     card = model.card
     if "generator" not in model.networks or (card.scale == 1 and card.pipeline != "srgan"):
-        raise ImganError(f"{path} is a {card.pipeline} model, and none for super-resolution")
+        raise ImganError(
+            f"{path} is a {card.pipeline} model and makes no image larger; use imgan translate "
+            f"--model {path}"
+        )
     network = model.generator
     reach = card.reach if card.reach is not None else getattr(network, "reach", None)
     return Upscaling(

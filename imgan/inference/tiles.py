@@ -25,7 +25,20 @@ TILE = 340
 _ROW = 16
 """oneDNN multiplies the pixels of a row in blocks of 16; other widths cost up to twice as much."""
 
-_SMALLEST = 32  # no tile is made smaller than this when memory runs out
+SMALLEST = 32
+"""No tile is made smaller than this when memory runs out."""
+
+
+class OutOfMemory(ImganError):
+    """Memory ran out, even with the smallest tiles or where there can be none."""
+
+    def __init__(self, device: torch.device, shape: tuple[int, ...]) -> None:
+        on_cpu = device.type == "cpu"
+        super().__init__(
+            f"the {'computer' if on_cpu else 'GPU'} has not the memory for "
+            f"{shape[1]}x{shape[0]} pixels with this model; free some, or "
+            f"{'cut the image into parts' if on_cpu else 'use --device cpu'}"
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,7 @@ def run_tiled(
     batch: int = 1,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
+    layout: torch.memory_format = torch.channels_last,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """The network's answer to a whole image, computed in tiles.
@@ -134,37 +148,33 @@ def run_tiled(
         value_range: what black and white are in the network.
         tile: bounds what is computed at once, see `windows`.
         batch: tiles computed at once.
+        layout: how the network's maps lie in memory; instance norm is slow in channels last.
         progress: called with the tiles done and their number.
 
     Returns:
         ``[scale*H, scale*W, C']`` of the image's dtype.
 
     Raises:
-        ImganError: memory runs out even with the smallest tiles.
+        OutOfMemory: memory runs out even with the smallest tiles.
     """
     height, width = image.shape[:2]
     padded = _pad(image, size_multiple, minimum)
-    run = _Run(network, padded, scale, value_range, device or torch.device("cpu"), dtype, progress)
+    run = Run(network, padded, scale, value_range, device or torch.device("cpu"), dtype, layout)
     while True:
         side = max(padded.shape) if reach is None else tile
         grid = windows(padded.shape[0], padded.shape[1], side, reach or 0, size_multiple)
         try:
-            return run.over(grid, batch)[: height * scale, : width * scale]
+            return run.over(grid, batch, progress)[: height * scale, : width * scale]
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
-            if reach is None or (batch == 1 and side <= _SMALLEST):
-                on_cpu = run.device.type == "cpu"
-                raise ImganError(
-                    f"the {'computer' if on_cpu else 'GPU'} has not the memory for "
-                    f"{width}x{height} pixels with this model; free some, or "
-                    f"{'cut the image into parts' if on_cpu else 'use --device cpu'}"
-                ) from None
+            if reach is None or (batch == 1 and side <= SMALLEST):
+                raise OutOfMemory(run.device, image.shape) from None
             tile, batch = (min(side, *padded.shape[:2]) // 2, 1) if batch == 1 else (side, 1)
 
 
 @dataclass
-class _Run:
+class Run:
     """One network over one image."""
 
     network: Network
@@ -173,9 +183,14 @@ class _Run:
     value_range: tuple[float, float]
     device: torch.device
     dtype: torch.dtype
-    progress: Callable[[int, int], None] | None
+    layout: torch.memory_format = torch.channels_last
 
-    def over(self, grid: list[tuple[Span, Span]], batch: int) -> NDArray[Any]:
+    def over(
+        self,
+        grid: list[tuple[Span, Span]],
+        batch: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> NDArray[Any]:
         """Compute the tiles of `grid`, `batch` at once, and put them together."""
         out: NDArray[Any] | None = None
         for at in range(0, len(grid), batch):
@@ -190,14 +205,23 @@ class _Run:
                 out[_kept(down, self.scale, 0), _kept(across, self.scale, 0)] = answer[
                     _kept(down, self.scale, down.start), _kept(across, self.scale, across.start)
                 ]
-            if self.progress:
-                self.progress(at + len(tiles), len(grid))
+            if progress:
+                progress(at + len(tiles), len(grid))
         assert out is not None
         return out
 
     def compute(self, windows: list[NDArray[Any]]) -> NDArray[Any]:
         """``[H, W, C]`` windows of one shape to ``[N, scale*H, scale*W, C']`` of their dtype."""
-        white = 1 if windows[0].dtype.kind == "f" else np.iinfo(windows[0].dtype).max
+        white = _white(windows[0])
+        y = self.answer(windows)
+        with torch.inference_mode():
+            if white > 1:
+                # By way of int32: torch has no conversion from float to uint16 everywhere.
+                y = y.mul_(white).round_().to(torch.uint8 if white == 255 else torch.int32)
+            return y.cpu().numpy()
+
+    def answer(self, windows: list[NDArray[Any]]) -> Tensor:
+        """``[H, W, C]`` windows of one shape to ``[N, scale*H, scale*W, C']``, float in [0, 1]."""
         low, high = self.value_range
         half = self.dtype != torch.float32
         # Autocast rather than weights in bf16: what lies beside the convolutions, such as the
@@ -206,18 +230,19 @@ class _Run:
             torch.inference_mode(),
             torch.autocast(self.device.type, self.dtype if half else None, enabled=half),
         ):
-            # Channels last all the way, which is also how images lie in memory.
+            # Channels last is how images lie in memory.
             x = torch.from_numpy(np.stack(windows)).to(self.device).permute(0, 3, 1, 2)
-            x = x.float() * ((high - low) / white) + low
+            x = x.float().contiguous(memory_format=self.layout)
+            x = x * ((high - low) / _white(windows[0])) + low
             y = self.network(x).float().sub_(low).mul_(1 / (high - low)).clamp_(0, 1)
-            y = y.permute(0, 2, 3, 1)  # [N, scale*H, scale*W, C']
-            if white > 1:
-                # By way of int32: torch has no conversion from float to uint16 everywhere.
-                y = y.mul_(white).round_().to(torch.uint8 if white == 255 else torch.int32)
-            return y.cpu().numpy()
+            return y.permute(0, 2, 3, 1)  # [N, scale*H, scale*W, C']
 
 
-def _out_of_memory(error: Exception) -> bool:
+def _white(pixels: NDArray[Any]) -> int:
+    return 1 if pixels.dtype.kind == "f" else int(np.iinfo(pixels.dtype).max)
+
+
+def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out; on the CPU torch says so in the text alone."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
         sign in str(error) for sign in ("DefaultCPUAllocator", "not enough memory")
@@ -230,10 +255,15 @@ def _kept(span: Span, scale: int, origin: int) -> slice:
 
 def _pad(image: NDArray[Any], multiple: int, minimum: int) -> NDArray[Any]:
     """Extend right and bottom by reflection to a size that the network takes."""
-    grow = [
-        max(-(-side // multiple), -(-minimum // multiple)) * multiple - side
-        for side in image.shape[:2]
-    ]
-    if not any(grow):
+    height, width = (
+        max(-(-side // multiple), -(-minimum // multiple)) * multiple for side in image.shape[:2]
+    )
+    return pad(image, height, width)
+
+
+def pad(image: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Extend ``[H, W, C]`` right and bottom to that size, by reflection there and back."""
+    if image.shape[:2] == (height, width):
         return image
-    return np.pad(image, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="reflect")
+    grow = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
+    return np.pad(image, grow, mode="reflect")

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from PIL import Image as pil
-from torch import Tensor
-
-from ..data.images import exif_of, read_image
-from ..data.pixels import Frame, Image, from_pil, to_pil
+from ..data.pixels import Frame, Image, resize, split_alpha, spread
 from ..errors import ImganError
 from . import models
+from .convert import Progress, convert, each_frame
 from .device import choose
 from .target import Target
 from .tiles import TILE, run_tiled
@@ -25,8 +19,6 @@ if TYPE_CHECKING:
 
 REALISM = 0.5
 """Between what is there for certain (0) and what looks real (1)."""
-
-Progress = Callable[[int, int], None]
 
 
 class Upscaler:
@@ -81,26 +73,27 @@ class Upscaler:
 
     def image(self, image: Image, target: Target, progress: Progress | None = None) -> Image:
         """Upscale an image as it was read, every frame of it; keeps EXIF, profile and timing."""
-        count = len(image.frames)
-        frames = []
-        for index, frame in enumerate(image.frames):
+        return each_frame(image, lambda frame, report: self.frame(frame, target, report), progress)
 
-            def report(done: int, total: int, index: int = index) -> None:
-                if progress:
-                    progress(index * total + done, count * total)
+    def result(self, image: Image, target: Target) -> tuple[int, int, int]:
+        """Width, height and channels of colour of what an image becomes.
 
-            frames.append(self.frame(frame, target, report))
-        return replace(image, frames=frames)
+        Raises:
+            ImganError: it would be too large.
+        """
+        channels = self._split(image.frames[0]).colour.shape[2]
+        return *target.size(*image.size, self.scale), channels
 
     def frame(self, frame: Frame, target: Target, progress: Progress | None = None) -> Frame:
         """Upscale one picture; alpha goes by bicubic interpolation, colour through the network."""
+        frame = self._split(frame)
         height, width = frame.colour.shape[:2]
         size = target.size(width, height, self.scale)
         if frame.alpha is None:
             return replace(frame, colour=self.colour(frame.colour, size, progress))
         # What lies under clear pixels is arbitrary and would bleed into the edges as a halo.
-        colour = self.colour(_spread(frame.colour, frame.alpha), size, progress)
-        return replace(frame, colour=colour, alpha=_resize(frame.alpha, size))
+        colour = self.colour(spread(frame.colour, frame.alpha), size, progress)
+        return replace(frame, colour=colour, alpha=resize(frame.alpha, size))
 
     def colour(
         self, pixels: NDArray[Any], size: tuple[int, int], progress: Progress | None = None
@@ -115,62 +108,14 @@ class Upscaler:
                     progress(index * total + done, len(passes) * total)
 
             pixels = self._run(stage, pixels, report)
-        return _resize(pixels, size)
+        return resize(pixels, size)
 
     def __call__(self, image: Any, target: Target, progress: Progress | None = None) -> Any:
         """Upscale what `upscale` takes."""
-        if isinstance(image, (str, Path)):
-            read = read_image(image)
-            read.frames = [self.frame(read.frames[0], target, progress)]
-            result = to_pil(read.frames[0])
-            held = {"exif": exif_of(read), "icc_profile": read.icc}
-            result.info = {key: value for key, value in held.items() if value}
-            return result
-        if isinstance(image, pil.Image):
-            result = to_pil(self.frame(from_pil(image), target, progress))
-            gone = {"transparency"}
-            if image.mode in ("CMYK", "LAB"):  # which became sRGB
-                gone.add("icc_profile")
-            result.info = {k: v for k, v in image.info.items() if k not in gone}
-            return result
-        if isinstance(image, np.ndarray):
-            return self._array(image, target, progress)
-        if isinstance(image, Tensor):
-            return self._tensor(image, target, progress)
-        raise ImganError(
-            "upscale takes a path, a Pillow image, a numpy array or a torch tensor, not "
-            f"{type(image).__name__}"
-        )
+        return convert(image, lambda single: self.image(single, target, progress), "upscale")
 
-    def _array(
-        self, image: NDArray[Any], target: Target, progress: Progress | None
-    ) -> NDArray[Any]:
-        if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 2, 3, 4)):
-            raise ImganError(f"an array is [H, W] or [H, W, 1..4], not of shape {image.shape}")
-        if image.dtype not in (np.uint8, np.uint16) and image.dtype.kind != "f":
-            raise ImganError(f"an array is uint8, uint16 or float in [0, 1], not {image.dtype}")
-        if 0 in image.shape:
-            raise ImganError(f"an image has pixels, not shape {image.shape}")
-        pixels = image.reshape(*image.shape[:2], -1)
-        if image.dtype.kind == "f":
-            pixels = np.clip(pixels.astype(np.float32), 0, 1)
-        if pixels.shape[2] in (2, 4):
-            frame = self.frame(Frame(pixels[:, :, :-1], pixels[:, :, -1:]), target, progress)
-        else:
-            frame = self.frame(Frame(pixels), target, progress)
-        result = frame.pixels().astype(image.dtype, copy=False)
-        return result[:, :, 0] if image.ndim == 2 else result
-
-    def _tensor(self, image: Tensor, target: Target, progress: Progress | None) -> Tensor:
-        if image.ndim == 4:
-            return torch.stack([self._tensor(single, target, progress) for single in image])
-        if image.ndim != 3:
-            raise ImganError(f"a tensor is [C, H, W] or [N, C, H, W], not {tuple(image.shape)}")
-        if image.dtype != torch.uint8 and not image.is_floating_point():
-            raise ImganError(f"a tensor is float in [0, 1] or uint8, not {image.dtype}")
-        plain = image.detach() if image.dtype == torch.uint8 else image.detach().float()
-        result = self._array(plain.permute(1, 2, 0).cpu().numpy(), target, progress)
-        return torch.from_numpy(result).permute(2, 0, 1).contiguous().to(image.device, image.dtype)
+    def _split(self, frame: Frame) -> Frame:
+        return split_alpha(frame, self._given.channels if self._given else 3)
 
     def _passes(self, factor: float) -> list[models.Upscaling]:
         """The networks to run one after the other: together at or above `factor`, or nothing."""
@@ -232,10 +177,10 @@ def upscale(
     For many images make one `Upscaler` and call that.
 
     Args:
-        image: a path (a Pillow image comes back; of several frames or pages the first), a Pillow
-            image, an array ``[H, W]`` or ``[H, W, C]`` (uint8, uint16, float in [0, 1]), or a
-            tensor ``[C, H, W]`` or ``[N, C, H, W]`` (float in [0, 1], uint8). One, two, three and
-            four channels are grey, grey with alpha, RGB and RGBA.
+        image: a path (a Pillow image comes back, of ``.npy`` an array; of several frames or pages
+            the first), a Pillow image, an array ``[H, W]`` or ``[H, W, C]`` (uint8, uint16, float
+            in [0, 1]), or a tensor ``[C, H, W]`` or ``[N, C, H, W]`` (float in [0, 1], uint8). One,
+            two, three and four channels are grey, grey with alpha, RGB and RGBA.
         scale: any factor up to 16; 4 by default, or the model's own. The nearest model at or above
             it runs, and antialiased bicubic interpolation reduces to the exact size; up to 1 the
             interpolation alone.
@@ -257,53 +202,3 @@ def upscale(
         tta=tta,
     )
     return upscaler(image, target, progress)
-
-
-def _resize(pixels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Antialiased bicubic interpolation of ``[H, W, C]``, a channel at a time to spare memory."""
-    if pixels.shape[1::-1] == size:
-        return pixels
-    out = np.empty((size[1], size[0], pixels.shape[2]), pixels.dtype)
-    for channel in range(pixels.shape[2]):
-        plane = pixels[:, :, channel]
-        if plane.dtype != np.uint8:  # Pillow's mode F
-            plane = plane.astype(np.float32)
-        resized = np.asarray(pil.fromarray(plane).resize(size, pil.Resampling.BICUBIC))
-        if pixels.dtype != np.uint8:
-            top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
-            resized = np.clip(resized, 0, top)
-            resized = resized if top == 1 else np.rint(resized)
-        out[:, :, channel] = resized
-    return out
-
-
-def _spread(colour: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Give the fully clear pixels the colour of what can be seen near them."""
-    clear = alpha[:, :, 0] == 0
-    if not clear.any() or clear.all():
-        return colour
-    weight = alpha.astype(np.float32) / np.float32(alpha.max())
-    filled = _fill(colour.astype(np.float32) * weight, weight)
-    out = colour.copy()
-    out[clear] = (filled if colour.dtype.kind == "f" else np.rint(filled))[clear]
-    return out
-
-
-def _fill(weighted: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
-    """Push-pull: a pixel without weight takes the mean of the smallest block that has some."""
-    known: NDArray[Any] = weighted / np.maximum(weight, 1e-12)
-    if weight.all() or max(weight.shape[:2]) == 1:
-        return known
-    height, width = weight.shape[:2]
-    odd = ((0, height % 2), (0, width % 2), (0, 0))
-
-    def halved(values: NDArray[Any]) -> NDArray[Any]:
-        values = np.pad(values, odd)
-        top, bottom = values[::2], values[1::2]
-        quarter: NDArray[Any] = top[:, ::2] + top[:, 1::2] + bottom[:, ::2] + bottom[:, 1::2]
-        return quarter
-
-    coarse = _fill(halved(weighted), halved(weight))
-    finer = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
-    filled: NDArray[Any] = np.where(weight > 0, known, finer)
-    return filled

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ImganError
-from ..files import replacing
+from ..files import replacing, sweep
 
 _NAME = re.compile(r"step-(\d+)\.pt")
 
@@ -38,7 +38,8 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> None:
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest state that can be read, and a sentence for each newer one that cannot.
 
-    Only tensors and plain data are read: no code runs from a checkpoint.
+    Only tensors and plain data are read: no code runs from a checkpoint. Halves of checkpoints, as
+    large as whole ones, that a killed process left in `folder` are removed.
 
     Raises:
         ImganError: there are checkpoints, and none of them can be read.
@@ -47,6 +48,7 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
     import torch
 
+    sweep(folder, "step-*.pt")
     warnings: list[str] = []
     files = found(folder)
     for file in files:

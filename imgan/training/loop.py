@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from accelerate.utils import gather_object, set_seed
 from PIL import Image
+from torch import nn
 
 from ..core import EMA, AdversarialStep, Health, Log, NotFinite
 from ..errors import ImganError, Stopped
@@ -101,7 +102,10 @@ class Trainer:
         for module in self.pipeline.frozen:
             module.to(memory_format=layout)
             self.accelerator.prepare_model(module, evaluation_mode=True)
-        self.ema = EMA(own["generator"], train.ema)
+        self.ema = EMA(
+            nn.ModuleDict({r: n for r, n in own.items() if r not in self.pipeline.critics}),
+            train.ema,
+        )
         self.game = AdversarialStep(
             players,
             critics or None,
@@ -120,7 +124,7 @@ class Trainer:
 
     def _decoding(self, done: int, total: int) -> None:
         if done == total or done % 20 == 0:
-            self.display.say(f"photos: {done} of {total}")
+            self.display.say(f"images: {done} of {total}")
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that can be read, if there is one."""
@@ -274,11 +278,11 @@ class Trainer:
         items = [self.dataset[PREVIEW_ITEM + i] for i in range(4)]
         batch = {k: torch.stack([item[k] for item in items]) for k in items[0]}
         batch = {k: v.to(self.accelerator.device) for k, v in batch.items()}
-        generator = self.pipeline.networks["generator"]
-        with self.ema.averaged(), torch.no_grad():
-            generator.eval()
-            picture = self.pipeline.preview(generator, batch)
-            generator.train()
+        with self.ema.averaged() as players, torch.no_grad():
+            assert isinstance(players, nn.ModuleDict)
+            players.eval()
+            picture = self.pipeline.preview(dict(players.items()), batch)
+            players.train()
         pixels = picture.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
         with replacing(self.folder.previews / f"{self.step_number:08d}.png") as beside:
             Image.fromarray(pixels).save(beside)
@@ -311,8 +315,10 @@ class Trainer:
         rows = self.metrics.rows
         card.log = rows[:-1][:: max(1, len(rows) // 100)] + rows[-1:]
         card.steps = self.step_number
-        with self.ema.averaged() as generator:
-            save_model(self.folder.model, card, {"generator": generator.state_dict()})
+        with self.ema.averaged() as players:
+            assert isinstance(players, nn.ModuleDict)
+            states = {role: network.state_dict() for role, network in players.items()}
+            save_model(self.folder.model, card, states)
 
     # -- ending ----------------------------------------------------------------------------------
 

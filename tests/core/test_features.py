@@ -53,6 +53,16 @@ def test_minibatch_discrimination_counts_close_neighbours() -> None:
     assert apart.shape == (4, 8) and apart[:, 5:].max() < 0.5
 
 
+def test_minibatch_discrimination_sees_far_neighbours_in_half_precision() -> None:
+    """A closeness of 1e-3 beside the 1 of a sample to itself would vanish in bf16."""
+    layer = MinibatchDiscrimination(4, kernels=2, dimensions=1)
+    nn.init.ones_(layer.projection)
+    points = torch.tensor([[0.0], [1.75]]).expand(2, 4)  # 7 apart: exp(-7) = 9e-4
+    with torch.autocast("cpu", torch.bfloat16):
+        closeness = layer(points)[:, 4:]
+    torch.testing.assert_close(closeness, torch.full((2, 2), 9.12e-4), rtol=0.01, atol=0)
+
+
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 5))
 def test_virtual_batch_norm_ignores_the_neighbours(n: int) -> None:

@@ -136,6 +136,9 @@ def test_ema_resumes_exactly() -> None:
     torch.testing.assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0)
     with pytest.raises(ValueError, match="another network"):
         EMA(nn.Linear(1, 1)).load_state_dict(one.state_dict())
+    wider = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3))
+    with pytest.raises(ValueError, match=r"differing: \['0.weight'\]"):
+        EMA(wider).load_state_dict(one.state_dict())
 
 
 def test_half_precision_weights_are_averaged_in_float32() -> None:

@@ -218,6 +218,41 @@ def test_two_critics_and_one_generator_move() -> None:
     assert all(clean(m) for m in chain(g.values(), d.values()))
 
 
+def test_an_extra_may_not_hide_a_cost_of_one_of_the_critics() -> None:
+    generator, critic, step = players()
+    critics, fake = nn.ModuleDict({"a": critic}), {"a": generator(torch.randn(4, 2))}
+    log = step.discriminator(critics, real={"a": torch.randn(4, 3)}, fake=fake)
+    assert "d_a" in log  # a ModuleDict is as good as a dict
+    with pytest.raises(ValueError, match="'g_a'"):
+        step.generator(critics, fake=fake, extra={"g_a": fake["a"].abs().mean()})
+    assert "g_a" in step.generator(critics, fake=fake, extra={"a": fake["a"].abs().mean()})
+
+
+def test_each_of_two_critics_is_unrolled_in_its_own_game() -> None:
+    """The generator's gradients are those of two games with a step each, summed."""
+    torch.manual_seed(0)
+    g = {key: nn.Linear(3, 3) for key in "ab"}
+    d = {key: nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)) for key in "ab"}
+    x, real = torch.randn(4, 3), {key: torch.randn(4, 3) for key in "ab"}
+
+    def moved(keys: str) -> dict[str, Tensor]:
+        players = {key: copy.deepcopy(g[key]) for key in keys}
+        critics = {key: copy.deepcopy(d[key]) for key in keys}
+        sgd = [
+            torch.optim.SGD(chain(*(m.parameters() for m in side.values())), lr=1.0)
+            for side in (players, critics)
+        ]
+        step = AdversarialStep(
+            list(players.values()), list(critics.values()), *sgd, unroll=Unroll(2, 0.5)
+        )
+        fake = {key: players[key](x) for key in keys}
+        step.generator(critics, real={key: real[key] for key in keys}, fake=fake)
+        assert all(same(critics[key], weights(d[key])) for key in keys)
+        return {key: players[key].weight.detach() for key in keys}
+
+    torch.testing.assert_close(moved("ab"), moved("a") | moved("b"))
+
+
 def test_micro_batches_accumulate_to_one_large_move() -> None:
     whole = players(penalties=[R1(every=2)], clip_d=0.5, clip_g=0.5)
     last = [True]
@@ -362,7 +397,7 @@ def test_a_condition_with_a_graph_leaves_no_gradient_either() -> None:
     ("act", "message"),
     [
         (lambda s, d, x: s.generator(d, fake=x), "no graph"),
-        (lambda s, d, x: s.generator(d, fake=x * s.one), "needs the real logits"),
+        (lambda s, d, x: s.generator(d, fake=x * s.one), "needs real="),
         (lambda s, d, x: s.generator(None, fake=x), "needs the critic"),
         (lambda s, d, x: s.generator(d, fake=x, extra={"g_loss": x.sum()}), "may not be called"),
         (lambda s, d, x: s.discriminator({"a": d}, real=x, fake={"a": x}), "same keys"),

@@ -33,6 +33,7 @@ def zipped(names, top="tiny/"):
 
 
 ARCHIVE = zipped(["trainA/h1.png", "trainA/h2.png", "trainB/z1.png", "trainB/z2.png"])
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 
 class Server:
@@ -93,7 +94,7 @@ def server():
 def known(monkeypatch, tmp_path, server):
     """Make a catalogue of the sets tiny (zip) and loose (tar.gz, without a checksum)."""
 
-    def make(sha256=hashlib.sha256(ARCHIVE).hexdigest(), url=None):
+    def make(sha256=SHA256, url=None):
         rows = [
             ("name", "layout", "bytes", "sha256", "url"),
             ("tiny", "unpaired", str(len(ARCHIVE)), sha256, (url or server.url) + "/tiny.zip"),
@@ -163,11 +164,12 @@ def test_a_stopped_download_goes_on_the_next_time(known, server):
 
     with pytest.raises(KeyboardInterrupt):
         catalogue.get("tiny", stop)
+    (home / ".tiny.new-123").mkdir()  # what a kill leaves
     part = home / "tiny.zip.part"
     part.write_bytes(ARCHIVE[:123])
     catalogue.get("tiny")
     assert server.asked[-1] == ("/tiny.zip", "bytes=123-")
-    assert not part.exists()
+    assert sorted(file.name for file in home.iterdir()) == [".tiny.lock", "tiny", "tiny.sha256"]
 
 
 def test_a_complete_part_needs_no_bytes(known, server):

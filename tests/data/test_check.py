@@ -74,15 +74,14 @@ def test_the_same_pixels_in_train_and_test(tmp_path, pictures):
     assert about(report.faults) == ["leak"]
     assert "other name.tif in test is the same image as" in report.faults[0].text
     assert [file.name for file in report.faults[0].files] == ["other name.tif", "1.png"]
-    assert about(report.notes) == ["twice"] and "1 images stand twice in test" in (
-        report.notes[0].text
-    )
+    assert about(report.notes) == ["twice"]
+    assert "21.png is the same image as" in report.notes[0].text
 
 
 def test_look_alikes_are_noted_and_flat_images_are_not(tmp_path, pictures):
     for i in range(4):
-        save(pictures(i, (96, 96)), tmp_path / "train" / f"{i}.png")
-    save(pictures(2, (96, 96)).resize((64, 64)), tmp_path / "test" / "again.jpg", quality=40)
+        save(pictures(i, (64, 64)), tmp_path / "train" / f"{i}.png")
+    save(pictures(2, (64, 64)).resize((40, 40)), tmp_path / "test" / "again.jpg", quality=40)
     save(Image.new("RGB", (48, 48), "white"), tmp_path / "train" / "white.png")
     save(Image.new("RGB", (48, 48), "grey"), tmp_path / "test" / "grey.png")
     save(pictures(30), tmp_path / "test" / "30.png")
@@ -101,7 +100,7 @@ def test_pairs_are_the_same_where_both_sides_are(tmp_path, pictures):
     save(pictures(0), tmp_path / "testA" / "3.png")
     save(blank, tmp_path / "testB" / "3.png")
     assert about(check(tmp_path).faults) == ["leak"]
-    save(pictures(0, (32, 32)), tmp_path / "testA" / "3.png")
+    save(pictures(0).resize((32, 32)), tmp_path / "testA" / "3.png")
     report = check(tmp_path)
     assert report.usable and sorted(about(report.notes)) == ["look-alike", "size"]
     assert "is 32x32 and its partner" in next(n.text for n in report.notes if n.about == "size")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -78,13 +78,12 @@ def test_numbered_heaps_are_unpaired(tmp_path):
 def test_a_few_missing_partners_are_an_error(tmp_path):
     fill(tmp_path / "trainA", [f"{i}.png" for i in range(20)])
     fill(tmp_path / "trainB", [f"{i}.png" for i in range(19)])
-    with pytest.raises(MissingPartners, match=r"trainB lacks the partner of .*19\.png, while 19"):
+    with pytest.raises(
+        MissingPartners, match=r"trainB lacks the partner of .*19\.png, wh"
+    ) as missing:
         find_layout(tmp_path)
-    try:
-        find_layout(tmp_path)
-    except MissingPartners as missing:
-        assert counts(missing.layout) == {"train": (19, 19)}
-        assert [file.name for file in missing.alone] == ["19.png"]
+    assert counts(missing.value.layout) == {"train": (19, 19)}
+    assert [file.name for file in missing.value.alone] == ["19.png"]
     assert find_layout(tmp_path, "unpaired").kind == "unpaired"
 
 
@@ -171,6 +170,7 @@ def test_splits_first_want_both_sides_everywhere(tmp_path):
     assert counts(find_layout(tmp_path, "photos")) == {"train": (2, 0), "test": (1, 0)}
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.text("abc", min_size=1)), st.sets(st.text("abc", min_size=1)))
 def test_every_file_is_paired_or_alone(a, b):
     sides = [[Path(side, f"{name}.png") for name in names] for side, names in (("A", a), ("B", b))]

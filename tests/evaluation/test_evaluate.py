@@ -60,8 +60,8 @@ def test_bicubic_by_hand(pairs):
     assert report.scale == 2
     assert len(report.models) == 1
     for name, row in report.models[0].images.items():
-        high = tensor(Image.open(pairs / "HR" / f"{name}.png"))
-        low = tensor(Image.open(pairs / "LR" / f"{name}.png"))
+        high = tensor(Image.open(pairs / "HR" / name))
+        low = tensor(Image.open(pairs / "LR" / name))
         bicubic = imresize(low.double(), 2).round().clamp(0, 255)
         both = bicubic[None] / 255, high[None] / 255
         assert row["psnr"] == pytest.approx(psnr_y(*both, 2).item(), abs=1e-4)
@@ -73,8 +73,8 @@ def test_photos_are_cropped_and_shrunk(pairs, tmp_path, photos):
     folder = tmp_path / "photos"
     high = tensor(Image.open(photos / "casa-mila.jpg"))[:, :61, :81]
     save(folder / "casa-mila.png", high)
-    made = evaluate(["bicubic"], folder, 2).models[0].images["casa-mila"]
-    given = evaluate(["bicubic"], pairs).models[0].images["casa-mila"]
+    made = evaluate(["bicubic"], folder, 2).models[0].images["casa-mila.png"]
+    given = evaluate(["bicubic"], pairs).models[0].images["casa-mila.png"]
     assert made == given
     assert evaluate(["bicubic"], folder).scale == 4
 
@@ -192,4 +192,23 @@ def test_bad_requests(pairs, model, tmp_path):
 
 def test_pairs_keep_their_order_and_ignore_other_files(pairs):
     (pairs / "HR" / "notes.txt").write_text("not an image")
-    assert [pair.name for pair in find_pairs(pairs, None)] == ["budgie-branch", "casa-mila"]
+    assert [pair.name for pair in find_pairs(pairs, None)] == ["budgie-branch.png", "casa-mila.png"]
+
+
+def test_names_that_differ_in_their_suffix_alone_are_two_rows(tmp_path, photos):
+    image = Image.open(photos / "casa-mila.jpg").crop((0, 0, 48, 40))
+    for name in ("a.png", "a.jpg"):
+        image.save(tmp_path / name)
+    assert list(evaluate(["bicubic"], tmp_path, 2).models[0].images) == ["a.jpg", "a.png"]
+    for part, side in (("HR", 40), ("LR", 20)):
+        (tmp_path / part).mkdir()
+        for name in ("a.png", "a.jpg"):
+            image.resize((side, side)).save(tmp_path / part / name)
+    pairs = find_pairs(tmp_path, None)
+    assert [(pair.high.name, pair.low.name) for pair in pairs] == [("a.jpg",) * 2, ("a.png",) * 2]
+    (tmp_path / "LR" / "a.png").unlink()  # whose partner is LR/a.jpg?
+    with pytest.raises(ImganError, match=r"a\.jpg and a\.png differ in their suffix alone"):
+        find_pairs(tmp_path, None)
+    (tmp_path / "HR" / "a.jpg").unlink()
+    (pair,) = find_pairs(tmp_path, None)
+    assert (pair.name, pair.low.name, pair.scale) == ("a.png", "a.jpg", 2)

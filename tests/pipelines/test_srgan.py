@@ -84,7 +84,7 @@ def test_the_preview_shows_input_output_and_truth(tmp_path):
     run = trainer(tmp_path)
     item = run.dataset[0]
     batch = {k: v[None] for k, v in item.items()}
-    picture = run.pipeline.preview(run.pipeline.networks["generator"], batch)
+    picture = run.pipeline.preview(run.pipeline.networks, batch)
     assert picture.shape == (3, 16, 48)
     assert torch.equal(picture[:, :, 32:], item["high"].float() / 255)
     assert torch.equal(picture[:, ::2, :16:2], item["low"].float() / 255)

@@ -46,6 +46,13 @@ def test_a_failed_save_leaves_the_last_good_one_alone(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001.pt"]
 
 
+def test_what_a_killed_save_left_is_removed_on_resume(tmp_path):
+    checkpoint.save(tmp_path, 1, {"step": 1}, keep=2)
+    (tmp_path / ".step-00000002-0123456789abcdef.pt").write_bytes(b"half")
+    assert checkpoint.load(tmp_path) == ({"step": 1}, [])
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001.pt"]
+
+
 def test_no_code_runs_from_a_checkpoint(tmp_path):
     class Evil:
         def __reduce__(self):

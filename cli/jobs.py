@@ -1,0 +1,183 @@
+"""Many images through one model: what `imgan upscale` and `imgan translate` share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import ImganError, Stopped
+
+if TYPE_CHECKING:
+    from ..data.pixels import Image
+    from ..inference.batch import Job
+
+Report = Callable[[int, int], None]
+
+Inputs = Annotated[
+    list[str], typer.Argument(metavar="IMAGE...", help="Files, folders, patterns, or - .")
+]
+Out = Annotated[
+    str | None,
+    typer.Option("-o", "--out", help="A folder, a file, or - ; by default beside each image."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        help="png, jpg, webp, tiff, avif, gif or npy. [default: each image's own, or png]"
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=100,
+        help="For jpg (95), webp (90; 100 is lossless), avif (85). JPEG has no alpha: white.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Precision = Annotated[str, typer.Option(help="auto, float32 or bf16.")]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is done to an image.
+
+    `result` tells, before any work, width, height and channels of colour of what it becomes;
+    `image` does it, and reports its tiles.
+    """
+
+    result: Callable[[Image], tuple[int, int, int]]
+    image: Callable[[Image, Report], Image]
+
+
+def process(
+    inputs: list[str],
+    out: str | None,
+    label: str,
+    *,
+    format: str | None,
+    quality: int | None,
+    overwrite: bool,
+    make: Callable[[], Work],
+) -> None:
+    """Do the work to all images; `make` loads the model, once it is known that there is work.
+
+    In a run over several images those whose result exists are skipped, and a bad image is reported
+    at the end and stops no other: exit code 1.
+
+    Raises:
+        ImganError: nothing can be done.
+    """
+    from ..inference.batch import one_file, plan
+
+    suffix = format.lower().removeprefix(".") if format else None
+    jobs = plan(inputs, out, label, suffix)
+    todo = jobs if overwrite else [job for job in jobs if not (job.target and job.target.exists())]
+    single = one_file(inputs)
+    if single and not todo:
+        raise ImganError(f"{jobs[0].target} exists; --overwrite replaces it, -o names another")
+    if todo and todo[0].target is None and sys.stdout.isatty():
+        raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
+
+    from ..inference.device import keep_freed_memory
+
+    keep_freed_memory()
+    failures = _run(todo, make(), suffix, quality)
+    if single and failures:
+        raise ImganError(failures[0])
+    if not single:
+        _summary(len(todo) - len(failures), len(jobs) - len(todo), failures)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -> list[str]:
+    """Do the jobs; the sentences of those that failed."""
+    failures: list[str] = []
+    done = 0
+    try:
+        with _progress(len(jobs)) as (say, report):
+            for done, job in enumerate(jobs):
+                began = time.perf_counter()
+                try:
+                    width, height = _one(job, work, suffix, quality, report(done))
+                except ImganError as error:
+                    failures.append(str(error))
+                    continue
+                except MemoryError:
+                    failures.append(f"{job} does not fit into memory; cut it into parts first")
+                    continue
+                took = time.perf_counter() - began
+                say(f"{job} -> {job.target or '-'} ({width}x{height}, {took:.1f} s)")
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"stopped, {done - len(failures)} of {len(jobs)} images written; "
+            "the same command goes on"
+        ) from None
+    return failures
+
+
+def _one(
+    job: Job, work: Work, suffix: str | None, quality: int | None, report: Report
+) -> tuple[int, int]:
+    from ..data.images import FORMATS, check_fits, format_of, read_image, write_image
+
+    if job.source is None:
+        image = read_image(sys.stdin.buffer, "standard input")
+    else:
+        image = read_image(job.source)
+    own = image.format if image.format in FORMATS.values() else "PNG"
+    format = format_of(job.target) if job.target else FORMATS[f".{suffix}"] if suffix else own
+    width, height, channels = work.result(image)
+    name = str(job.target or "the output")
+    check_fits(name, format, (width, height), len(image.frames), channels)
+    write_image(job.target or sys.stdout.buffer, work.image(image, report), format, quality)
+    return width, height
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], Report]]]:
+    """How to print a line, and how to report the tiles of image i: a bar on terminals only."""
+    if not sys.stderr.isatty():
+        yield lambda line: typer.echo(line, err=True), lambda index: lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"0/{count}", total=count, rate="")
+
+        def report(index: int) -> Report:
+            def tiles(done: int, total: int) -> None:
+                at = index + done / total
+                speed = bar.tasks[0].speed
+                rate = f"{speed * 60:.1f} images/min" if speed else ""
+                bar.update(task, completed=at, description=f"{index}/{count}", rate=rate)
+
+            return tiles
+
+        yield lambda line: bar.console.print(line, markup=False, highlight=False), report
+
+
+def _summary(written: int, skipped: int, failures: list[str]) -> None:
+    parts = [f"{written} written"]
+    if skipped:
+        parts.append(f"{skipped} skipped (the result exists; --overwrite makes it again)")
+    if failures:
+        parts.append(f"{len(failures)} failed:")
+    typer.echo(", ".join(parts), err=True)
+    for failure in failures:
+        typer.echo(f"  {failure}", err=True)

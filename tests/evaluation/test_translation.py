@@ -1,0 +1,118 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))
+from translation_runs import PHOTOS, content, make_pairs, trainer
+
+from imgan.errors import ImganError
+from imgan.evaluation.distribution import KernelDistance
+from imgan.evaluation.metrics import psnr
+from imgan.evaluation.translation import evaluate_translation, is_translation
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    return make_pairs(tmp_path_factory.mktemp("data") / "pairs", val=3)
+
+
+@pytest.fixture(scope="module")
+def models(pairs, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    return {
+        pipeline: trainer(folder / pipeline, [pairs], content(pipeline, 2)).run()
+        for pipeline in ("pix2pix", "cyclegan")
+    }
+
+
+def test_scores_are_those_of_the_kept_images(models, pairs, tmp_path):
+    report = evaluate_translation([models["pix2pix"]], pairs, out=tmp_path, device="cpu")
+    copy, model = report.models
+    assert copy.model == "input"
+    assert list(model.images) == ["0", "1", "2"]
+    kept = json.loads((tmp_path / "results.json").read_text())
+    assert kept["columns"] == ["input", "output", "target"]
+    for row in kept["rows"]:
+        images = [np.array(Image.open(tmp_path / name)) for name in row["images"]]
+        source, output, target = (torch.from_numpy(i).permute(2, 0, 1)[None] / 255 for i in images)
+        assert source.shape == target.shape == (1, 3, 32, 32)
+        expected = psnr(output, target).item()
+        assert model.images[row["name"]]["psnr"] == pytest.approx(expected, abs=0.02)
+        expected = psnr(source, target).item()
+        assert copy.images[row["name"]]["psnr"] == pytest.approx(expected, abs=0.02)
+    assert kept["scores"][str(models["pix2pix"])]["ssim"] <= 1
+
+
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_cyclegan_is_scored_by_the_pairs_both_ways(models, pairs, direction):
+    report = evaluate_translation([models["cyclegan"]], pairs, direction=direction, device="cpu")
+    assert report.direction == direction
+    assert len(report.models[1].images) == 3
+
+
+def test_photos_of_a_pair_maker(tmp_path):
+    recipe = content("pix2pix", 1) | {"channels": 1, "out_channels": 3}
+    recipe["data"] |= {"make": "colourise", "resize": "shorter"}
+    model = trainer(tmp_path / "run", [PHOTOS], recipe).run()
+    report = evaluate_translation([model], PHOTOS, device="cpu")
+    assert [scores.model for scores in report.models] == [str(model)]  # grey is no answer
+    assert len(report.models[0].images) == 4
+
+
+def test_unpaired_sets_have_images_and_no_pair_scores(models, pairs, tmp_path):
+    for side, name in (("A", "x"), ("B", "y")):
+        (tmp_path / "data" / f"test{side}").mkdir(parents=True)
+        for i in range(2):
+            Image.new("RGB", (50, 40), (9 * i, 50, 90)).save(
+                tmp_path / "data" / f"test{side}" / f"{name}{i}.png"
+            )
+    report = evaluate_translation(
+        [models["cyclegan"]], tmp_path / "data", out=tmp_path / "out", device="cpu"
+    )
+    assert report.means() == {str(models["cyclegan"]): {}}
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["columns"] == [
+        "input",
+        "output",
+    ]
+
+
+def test_a_model_is_known_by_its_card(models):
+    assert is_translation(models["pix2pix"])
+    assert not is_translation("x4-mse")
+    assert not is_translation("nowhere.safetensors")
+
+
+class Backbone(torch.nn.Module):
+    """A stand-in for LPIPS: the features are the mean colours."""
+
+    protocol = "colours"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lpips = self
+        self.net = lambda x: [x]
+        self.scaling_layer = lambda x: x
+
+
+def test_the_kernel_distance_is_about_zero_for_equal_sets_and_grows():
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(40, 3, 8, 8, generator=generator)
+    found = []
+    for shift in (0.0, 0.1, 0.3):
+        distance = KernelDistance(Backbone())
+        distance.add((images[:20] + shift).clamp(0, 1), images[20:])
+        found.append(distance.compute())
+    assert abs(found[0]) < 5
+    assert found[0] < found[1] < found[2]
+
+
+def test_few_images_have_no_kernel_distance():
+    distance = KernelDistance(Backbone())
+    distance.add(torch.rand(3, 3, 8, 8), torch.rand(3, 3, 8, 8))
+    with pytest.raises(ImganError, match="KID needs 20 images"):
+        distance.compute()
