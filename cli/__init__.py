@@ -48,4 +48,4 @@ def main() -> None:
         sys.exit(130)
 
 
-from . import bench, card, data, evaluate, train, translate, upscale  # noqa: E402, F401  (each adds its commands to app)
+from . import bench, card, data, evaluate, export, train, translate, upscale  # noqa: E402, F401  (each adds its commands to app)

@@ -11,7 +11,9 @@ from . import app
 
 @app.command()
 def card(
-    model: Annotated[str, typer.Argument(help="A model file, or the name of a shipped model.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model file, or the name of a shipped model.")
+    ],
     log: Annotated[bool, typer.Option("--log", help="With the log of the training.")] = False,
 ) -> None:
     """Show what stands in a model file beside its weights: network, recipe, data, scores."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -57,7 +56,7 @@ def evaluate(
     from rich.console import Console
 
     from ..evaluation.evaluate import evaluate as run
-    from ..files import replacing
+    from ..files import write_json
     from ..perceptual import LpipsDistance
 
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
@@ -73,10 +72,9 @@ def evaluate(
             precision=precision,
             progress=lambda model, i, count: status.update(f"{model}: image {i + 1} of {count}"),
         )
-    if json_file:
-        with replacing(json_file) as beside:
-            beside.write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
     _show(report)
+    if json_file:
+        write_json(json_file, report.to_dict())
 
 
 def _show(report: Report) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..errors import ImganError
 from . import app
 from .jobs import (
     Device,
@@ -24,6 +26,17 @@ from .jobs import (
 def translate(
     inputs: Inputs,
     out: Out = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="Train this recipe first, on the data named in place of the images: a folder, or "
+            "a data set's name (imgan data list)."
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="With --recipe: change a setting; repeat."),
+    ] = [],  # noqa: B006  (typer copies it)
     model: Annotated[
         str | None,
         typer.Option(
@@ -65,7 +78,19 @@ def translate(
     those whose result exists are skipped, so that the same command goes on where it was stopped; a
     bad image is reported at the end and stops no other.
     Exit code: 0, 1 if images of several failed, 2 if nothing could be done.
+
+    imgan translate --recipe cyclegan horse2zebra does the whole job: fetches the data, trains (or
+    goes on where it was stopped), translates the test images, and writes runs/cyclegan-horse2zebra/
+    index.html, a page that shows them. -o names another folder for the run.
     """
+    if recipe is not None:
+        if model is not None:
+            raise ImganError("--recipe trains a model and --model names one; give one of them")
+        change = [] if direction is None else [f"direction={direction}"]
+        _whole_job(recipe, inputs, out, [*set_, *change], device)
+        return
+    if set_:
+        raise ImganError("--set changes a recipe; give --recipe, or leave it out")
     from ..inference.translate import Translator
 
     translator = Translator(
@@ -87,3 +112,32 @@ def translate(
         overwrite=overwrite,
         make=lambda: Work(translator.result, translator.image),
     )
+
+
+def _whole_job(
+    name: str, data: list[str], out: str | None, changes: list[str], device: str
+) -> None:
+    from ..data.catalogue import locate
+    from ..recipe import load_recipe
+    from .data import transfers
+
+    recipe = load_recipe(name, changes)  # first: its faults cost nothing
+    folders = []
+    for one in data:
+        with transfers(one) as progress:
+            folders.append(locate(one, progress))
+
+    from rich.console import Console
+
+    from ..tasks import run_folder, translate_with_recipe
+
+    run = Path(out) if out else run_folder(recipe, data)
+    with Console(stderr=True).status("") as status:
+        status.stop()  # the training has a display of its own
+
+        def show(direction: str, done: int, count: int) -> None:
+            status.start()
+            status.update(f"{direction}: image {done + 1} of {count}")
+
+        page = translate_with_recipe(recipe, folders, run, device=device, progress=show)
+    typer.echo(page)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import ImganError
 
 try:
     import fcntl
@@ -39,6 +42,21 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
         if locked:
             os.close(descriptor)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write plain data as JSON, whole or not at all.
+
+    Raises:
+        ImganError: the file cannot be written.
+    """
+    try:
+        with replacing(path) as beside:
+            beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ImganError(
+            f"{path} cannot be written ({error.strerror or error}); give --json another place"
+        ) from None
 
 
 def sweep(folder: Path, names: str) -> list[Path]:

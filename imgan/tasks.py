@@ -59,12 +59,15 @@ def translate_with_recipe(
     model = trainer.run()
     if not main:
         return out / "index.html"
-    if isinstance(recipe, Pix2PixRecipe):
-        directions = [recipe.direction]
-    else:
-        directions = {"both": ["AtoB", "BtoA"]}.get(recipe.directions, [recipe.directions])
+    asked: str = recipe.direction if isinstance(recipe, Pix2PixRecipe) else recipe.directions
+    directions = ["AtoB", "BtoA"] if asked == "both" else [asked]
     results: dict[str, Any] = {"columns": [], "rows": [], "scores": {}}
     for direction in directions:
+
+        def translated(model: str, done: int, count: int, direction: str = direction) -> None:
+            if progress:
+                progress(direction, done, count)
+
         folder = out / "results" / direction
         report = evaluate_translation(
             [model],
@@ -72,7 +75,7 @@ def translate_with_recipe(
             direction=direction,
             out=folder,
             device=device,
-            progress=lambda name, i, count, d=direction: progress and progress(d, i, count),
+            progress=translated,
         )
         _join(results, json.loads((folder / "results.json").read_text()), direction)
         results["scores"] |= {f"{direction} {k}": v for k, v in report.means().items()}

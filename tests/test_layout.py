@@ -53,8 +53,10 @@ ALLOWED = {
         "shipped",
         "__version__",
     },
+    "report": {"report", "errors", "files", "model_file", "recipe", "__version__"},
     "training": {
         "training",
+        "report",
         "pipelines",
         "core",
         "data",

@@ -84,8 +84,7 @@ class EMA:
                 f"the saved average belongs to another network; differing: {sorted(differing)}"
             )
         self._average = {
-            name: saved[name].to(value, copy=True)
-            for name, value in self._average.items()
+            name: saved[name].to(value, copy=True) for name, value in self._average.items()
         }
         self.updates = state["updates"]
 

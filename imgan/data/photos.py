@@ -139,14 +139,16 @@ def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
     try:
         twins = _kept(high_file, low_file, scale)
         if not twins:
-            for file, pixels in zip((high_file, low_file), _twins(path, scale, smallest), strict=True):
+            for file, pixels in zip(
+                (high_file, low_file), _twins(path, scale, smallest), strict=True
+            ):
                 with replacing(file) as beside:
                     np.save(beside, pixels)
             twins = _mapped(high_file), _mapped(low_file)
     except OSError as error:
         raise ImganError(
             f"decoded photos cannot be kept in {high_file.parent}: {error.strerror or error}; "
-            "make room there, or set IMGAN_CACHE to another folder"
+            "make it a folder with room that you may write to, or set IMGAN_CACHE to another one"
         ) from None
     _check_size(twins[0], smallest)
     return twins

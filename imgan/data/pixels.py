@@ -69,7 +69,9 @@ class Image:
 def to_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
     """Pixels of any kind as uint8 (``bits=8``) or uint16 (``bits=16``), rounded."""
     if pixels.dtype.kind == "f":
-        return np.rint(pixels * (2**bits - 1)).astype(f"uint{bits}")
+        top = 2**bits - 1
+        whole: NDArray[Any] = np.rint(pixels * top).astype(np.uint8 if bits == 8 else np.uint16)
+        return whole
     if pixels.dtype.itemsize * 8 == bits:
         return pixels
     if bits == 16:

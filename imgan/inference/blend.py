@@ -69,11 +69,11 @@ def fit(length: int, multiple: int) -> int:
 def starts(length: int, side: int, overlap: int, step: int = 1) -> list[int]:
     """Where tiles of `side` begin, at multiples of `step`, to cover `length` with that overlap.
 
-    `side` and `length` are multiples of `step`, and `overlap` is at most half of `side`.
+    `side` and `length` are multiples of `step`, and `overlap` leaves a step of `side` or more.
     """
     if length <= side:
         return [0]
-    stride = max(step, (side - overlap) // step * step)
+    stride = (side - overlap) // step * step
     count = -(-(length - side) // stride) + 1
     return [(length - side) * i // (count - 1) // step * step for i in range(count)]
 
@@ -104,9 +104,9 @@ def _blend(
     minimum: int,
     progress: Callable[[int, int], None] | None,
 ) -> NDArray[Any]:
-    step = math.gcd(multiple, _STEP)
     # An axis shorter than a tile is seen whole.
     sides = [min(side, fit(max(length, minimum), multiple)) for length in image.shape[:2]]
+    step = math.gcd(multiple, _STEP, *(max(1, own // 2) for own in sides))
     lengths = [max(fit(n, step), own) for n, own in zip(image.shape[:2], sides, strict=True)]
     padded = pad(image, lengths[0], lengths[1])
     shared = [min(overlap, own // 2) for own in sides]

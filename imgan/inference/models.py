@@ -174,6 +174,10 @@ def _community(path: Path) -> Upscaling:
     try:
         found = ModelLoader().load_from_state_dict(state)
     except (UnsupportedModelError, RuntimeError, KeyError, ValueError) as error:
+        if _translates(path):
+            raise ImganError(
+                f"{path} is a generator of pix2pix or CycleGAN; use imgan translate --model {path}"
+            ) from None
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImganError(f"{path} is of no architecture that spandrel knows: {reason}") from None
     if not isinstance(found, ImageModelDescriptor) or found.input_channels != found.output_channels:
@@ -188,6 +192,17 @@ def _community(path: Path) -> Upscaling:
         found.size_requirements.minimum,
         bf16=found.supports_bfloat16,
     )
+
+
+def _translates(path: Path) -> bool:
+    """Whether a file holds a published generator of pix2pix or CycleGAN."""
+    from .reference import load_reference
+
+    try:
+        load_reference(path)
+    except ImganError:
+        return False
+    return True
 
 
 class _Described(nn.Module):

@@ -34,6 +34,8 @@ ROLES = {"AtoB": "a_to_b", "BtoA": "b_to_a"}
 SHARE = 0.8
 """The part of the free memory that an image may take as a whole."""
 
+_TRIAL = 128  # side of the image that a network's memory is measured with
+
 
 def _warn(line: str) -> None:
     warnings.warn(line, stacklevel=2)
@@ -50,7 +52,8 @@ class Translator:
             for the shorter side, or width and height (a pair, or ``"640x480"``).
         tile: side of the tiles in pixels. By default a network that looks at the whole image gets
             it whole while memory allows, in one piece.
-        overlap: pixels over which tiles of such a network go over into each other.
+        overlap: pixels over which tiles of such a network go over into each other; at most half a
+            tile.
         device: see `device.choose`.
         precision: see `device.choose`; auto is float32 for images of 16 bits and floats.
         say: takes the sentence that warns of tiles which may differ; by default a Python warning.
@@ -75,15 +78,15 @@ class Translator:
             raise ImganError(f"--direction is AtoB or BtoA, not {direction!r}")
         if tile is not None and tile < 16:
             raise ImganError(f"--tile is at least 16 pixels, not {tile}")
-        if overlap < 0 or (tile is not None and overlap > tile // 2):
-            raise ImganError(f"--overlap is from 0 to half of --tile, not {overlap}")
+        if overlap < 0:
+            raise ImganError(f"--overlap is at least 0 pixels, not {overlap}")
         self.size, self.tile, self.overlap = _size(size), tile, overlap
         self.device, self.dtype = choose(device, precision)
         self._auto, self._say, self._said = precision == "auto", say, False
         path = default_translation() if model is None else resolve(model)
         loaded = _load(path)
         self.card = loaded.card
-        both = ROLES.keys() & {name for name, role in ROLES.items() if role in loaded.networks}
+        both = {name for name, role in ROLES.items() if role in loaded.networks}
         self.direction = _direction(path, direction, both)
         network = loaded.networks[ROLES[self.direction] if both else "generator"]
         self.channels, self.out_channels = _channels(loaded.card, self.direction if both else None)
@@ -91,7 +94,7 @@ class Translator:
         self._reach: int | None = loaded.card.reach if loaded.card.reach is not None else reach
         self._multiple = max(loaded.card.size_multiple, getattr(network, "size_multiple", 1))
         self._minimum = int(getattr(network, "minimum", 1))
-        # Instance norm wants every channel in one piece; elsewhere channels last is faster.
+        # Instance norm is slow in channels last; other networks are faster there.
         whole = any(isinstance(part, nn.InstanceNorm2d) for part in network.modules())
         self._layout = torch.contiguous_format if whole else torch.channels_last
         self.network = network.to(memory_format=self._layout).to(self.device)
@@ -152,38 +155,44 @@ class Translator:
             return run_tiled(
                 self.network, pixels, reach=self._reach, tile=self.tile or TILE, **contract
             )
-        height, width = (fit(max(n, self._minimum), self._multiple) for n in pixels.shape[:2])
         if self.tile is None:
-            side = self._affordable()
-            if height * width <= side**2:
+            side = self._affordable(*pixels.shape[:2])
+            if side is None:
                 try:
                     return run_tiled(self.network, pixels, **contract)
                 except OutOfMemory:  # another program took what was free
-                    side = min(height, width) // 2
+                    side = min(pixels.shape[:2]) // 2
             self._tell(
                 f"{pixels.shape[1]}x{pixels.shape[0]} pixels do not fit into memory in one piece, "
                 "and tiles may differ in tone, because this model looks at the whole image; "
                 "--size makes it smaller"
             )
-            side = max(side // self._multiple * self._multiple, self._multiple)
         else:
             side = self.tile
-            if max(height, width) > fit(max(side, self._minimum), self._multiple):
+            if max(pixels.shape[:2]) > self._taken(side):
                 self._tell(
                     "tiles may differ in tone, because this model looks at the whole image; "
                     "without --tile it gets the image in one piece where memory allows"
                 )
         return run_blended(self.network, pixels, tile=side, overlap=self.overlap, **contract)
 
-    def _affordable(self) -> int:
-        """The side of the largest square that fits into memory in one piece."""
-        free = SHARE * free_memory(self.device)
-        return max(16, math.isqrt(int(free / self._pixel_bytes)))
+    def _taken(self, side: int) -> int:
+        """`side` raised to what the network takes."""
+        return fit(max(side, self._minimum), self._multiple)
+
+    def _affordable(self, height: int, width: int) -> int | None:
+        """The side of the tiles to take for want of memory; None where the image fits whole."""
+        pixels = self._taken(height) * self._taken(width)
+        if pixels <= self._taken(_TRIAL) ** 2:
+            return None
+        most = int(SHARE * free_memory(self.device) / self._pixel_bytes)
+        if pixels <= most:
+            return None
+        return max(1, math.isqrt(most) // self._multiple) * self._multiple
 
     @cached_property
     def _pixel_bytes(self) -> float:
-        side = fit(max(256, self._minimum), self._multiple)
-        return bytes_per_pixel(self.network, self.channels, side)
+        return bytes_per_pixel(self.network, self.channels, self._taken(_TRIAL))
 
     def _tell(self, line: str) -> None:
         if not self._said:

@@ -134,8 +134,7 @@ def _svg(chart: Chart, lines: Sequence[Series], key: str, span: tuple[float, flo
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": "imgan", "path.simplify_threshold": 0.3}
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "imgan"}):
         figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
         FigureCanvasSVG(figure)
         _plot(figure, chart, lines, span)
@@ -213,15 +212,17 @@ def _scale(chart: Chart, values: Sequence[float]) -> _Scale:
         return _Scale(bottom - pad, top + pad, ticks, log=True)
     if chart.level and chart.zero:
         high = max(high, chart.level[0])
-    if low == high and not chart.zero:  # a flat line stands in the middle
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    low = min(0, low) if chart.zero else low
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-30):  # a flat line stands in the middle
+        around = (abs(low) or 1) / 2
+        low, high = (0, 1) if chart.zero else (low - around, high + around)
     pad = 0.05 * (high - low)
-    low, high = (min(0, low), (high + pad) or 1) if chart.zero else (low - pad, high + pad)
+    low, high = (low if chart.zero else low - pad), high + pad
     return _Scale(low, high, [(tick, _short(tick)) for tick in _even(low, high)])
 
 
 def _even(low: float, high: float) -> list[float]:
-    """Round numbers from `low` to `high`, about four."""
+    """Round numbers from `low` to `high`, about four of them."""
     from matplotlib.ticker import MaxNLocator
 
     ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)

@@ -91,8 +91,8 @@ def warnings(rows: Sequence[Row]) -> list[tuple[int, str]]:
 
 def seconds(rows: Sequence[Row], images: int) -> float:
     """How long so many images take at the rates of `rows`; 0 where there is none."""
-    rates = [row.get("images_per_second") for row in rows]
-    known = [rate for rate in rates if _is_number(rate) and rate > 0]
+    _, rates = _columns(rows).get("images_per_second", ([], []))
+    known = [rate for rate in rates if rate > 0]
     return images / statistics.harmonic_mean(known) if known else 0.0
 
 
@@ -257,6 +257,6 @@ def _name(name: str, names: Mapping[str, str]) -> str:
     for known in sorted(names, key=len, reverse=True):
         if name.startswith(f"{known}_"):
             return f"{names[known]}, {name.removeprefix(f'{known}_')}"
-    if match := re.fullmatch(r"[gd]_(\w+)", name):
-        return f"critic {match[1]}"
+    if match := re.fullmatch(r"([gd])_(\w+)", name):
+        return f"fooling critic {match[2]}" if match[1] == "g" else f"critic {match[2]}"
     return name.replace("_", " ")

@@ -66,16 +66,13 @@ def write_run_page(run: Path) -> Path:
     recipe, changed = _recipe(run / "recipe.yaml", card)
     rows = curves.read_rows(run / "metrics.jsonl")
     previews, many = _previews(run / "previews")
-    step = max(
-        int(rows[-1]["step"]) if rows else 0,
-        card.steps if card else 0,
-        previews[-1].step if previews else 0,
-    )
+    shown = max(int(rows[-1]["step"]) if rows else 0, previews[-1].step if previews else 0)
+    step = max(shown, card.steps if card else 0)
     train = _section(recipe, "train")
     steps = train.get("steps")
     weight = _section(recipe, "adversary").get("weight")
     made = curves.charts(rows, weight if isinstance(weight, float) else 1.0)
-    span = (0, max(step, 1))
+    span = (0, max(shown, 1))
     first = previews[-1].file if previews else None
     return write_page(
         run / "index.html",
@@ -268,7 +265,8 @@ def _results(run: Path) -> dict[str, Any] | None:
         return None
     scores = _section(found, "scores")
     columns = [str(column) for column in _list(found.get("columns"))]
-    rows, names = [], set()
+    rows: list[dict[str, Any]] = []
+    names: set[str] = set()
     for row in found["rows"]:
         if not isinstance(row, dict):
             continue
@@ -285,8 +283,10 @@ def _results(run: Path) -> dict[str, Any] | None:
                     "scores": own if isinstance(own, dict) else {},
                 }
             )
-    of_all = {k: v for k, v in scores.items() if k not in names}
-    return {"rows": rows, "left_out": len(found["rows"]) - len(rows), "scores": of_all}
+    of_all = {k.replace(f"{run}/", ""): v for k, v in scores.items() if k not in names}
+    left_out = len(found["rows"]) - len(rows)
+    protocol = found.get("protocol")
+    return {"rows": rows, "left_out": left_out, "scores": of_all, "protocol": protocol}
 
 
 def _list(value: Any) -> list[Any]:
@@ -297,7 +297,7 @@ def _image(run: Path, file: str) -> dict[str, Any]:
     """A picture's address from the page, and whether a browser shows it."""
     for folder in (run / "results", run):
         path = folder / file
-        if path.is_file():
+        if os.path.isfile(path):  # which takes a name that cannot be one for "no"
             address = quote(os.fsencode(Path(os.path.relpath(path, run)).as_posix()))
             return {"file": address, "shown": path.suffix.lower() in _SHOWN}
     return {"file": None, "shown": False}

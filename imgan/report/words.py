@@ -32,7 +32,7 @@ def duration(seconds: float) -> str:
     """A time as people say it.
 
     >>> duration(42), duration(620), duration(7260), duration(200_000)
-    ('42 s', '10 min', '2 h 1 min', '2 days 8 h')
+    ('42 s', '10 min', '2 h 1 min', '2 days 7 h')
     """
     if seconds < 60:
         return f"{seconds:.0f} s"

@@ -266,7 +266,7 @@ class Trainer:
         row = {"step": self.step_number, "images_per_second": round(rate, 2)}
         row |= {name: float(f"{value:.6g}") for name, value in report.means.items()}
         row["rate"] = self.optimizers[0].param_groups[0]["lr"]
-        self.metrics.write(row)
+        self.metrics.write(row | {"warnings": report.warnings} if report.warnings else row)
         self.accelerator.log(row, step=self.step_number)
         self.display.report(rate, report.means)
         for warning in report.warnings:
@@ -286,6 +286,17 @@ class Trainer:
         pixels = picture.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
         with replacing(self.folder.previews / f"{self.step_number:08d}.png") as beside:
             Image.fromarray(pixels).save(beside)
+        self._page()
+
+    def _page(self) -> None:
+        """The run's page, by the main process; a page never ends a run."""
+        from ..report import write_run_page
+
+        if self.accelerator.is_main_process:
+            try:
+                write_run_page(self.folder.path)
+            except (ImganError, OSError) as error:
+                self.display.say(f"index.html was not written: {error}")
 
     def _save(self) -> None:
         """Checkpoint and model file, by the main process alone, after a look at the numbers."""
@@ -305,6 +316,7 @@ class Trainer:
                 self.folder.checkpoints, self.step_number, state, self.recipe.train.keep
             )
             self._save_model()
+            self._page()
         self.accelerator.wait_for_everyone()
 
     def _save_model(self) -> None:
@@ -312,7 +324,10 @@ class Trainer:
         card.recipe = published(self.recipe)
         data = self.pipeline.data_card()
         card.data = data | {"skipped": len(data["skipped"])}
-        rows = self.metrics.rows
+        rows = [
+            {name: value for name, value in row.items() if name != "warnings"}
+            for row in self.metrics.rows
+        ]
         card.log = rows[:-1][:: max(1, len(rows) // 100)] + rows[-1:]
         card.steps = self.step_number
         with self.ema.averaged() as players:

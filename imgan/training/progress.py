@@ -28,7 +28,7 @@ class Metrics:
             beside.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
         self._file: TextIO = path.open("a", encoding="utf-8")
 
-    def write(self, row: Mapping[str, float]) -> None:
+    def write(self, row: Mapping[str, Any]) -> None:
         """Add a row."""
         self.rows.append(dict(row))
         self._file.write(json.dumps(row) + "\n")
@@ -39,7 +39,7 @@ class Metrics:
         self._file.close()
 
 
-def _read(path: Path) -> list[dict[str, float]]:
+def _read(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     rows = []

@@ -45,6 +45,14 @@ def test_table_protocol_and_json(folder, tmp_path):
         assert text in result.output
 
 
+def test_figures_are_shown_even_where_the_json_cannot_be_written(folder):
+    nowhere = folder / "casa-mila.png" / "out.json"  # in a file
+    result = run("evaluate", "bicubic", folder, "--json", nowhere)
+    assert "PSNR" in result.output
+    assert isinstance(result.exception, ImganError)
+    assert f"{nowhere} cannot be written" in str(result.exception)
+
+
 def test_errors_are_sentences(folder, tmp_path):
     for arguments, message in [
         (["evaluate", folder], "give a model and a folder"),

@@ -67,7 +67,9 @@ def test_a_number_that_is_not_finite_stops_the_training(bad: float) -> None:
     health.add(log(cost=bad))
     health.add(log())  # later good ones do not hide it
     for look in (health.check, health.report):
-        with pytest.raises(NotFinite, match=r"g_adversarial\. Lower learning rates.*bf16") as caught:
+        with pytest.raises(
+            NotFinite, match=r"g_adversarial\. Lower learning rates.*bf16"
+        ) as caught:
             look()
         # Neither names of this core's arguments, which a recipe does not know, nor a checkpoint,
         # of which whoever saves them says more.

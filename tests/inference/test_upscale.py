@@ -305,7 +305,7 @@ def test_community_without_spandrel(tmp_path, monkeypatch) -> None:
 
 
 @needs_models
-@pytest.mark.parametrize("name", sorted(shipped_models()))
+@pytest.mark.parametrize("name", [name for name in sorted(shipped_models()) if name[0] == "x"])
 def test_shipped_models_beat_bicubic(name) -> None:
     """Down by the model's scale and up again, in float32; the adversarial twin stays near."""
     scale = int(name[1])

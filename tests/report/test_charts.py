@@ -16,7 +16,7 @@ def titles(rows, **settings):
 VALUES = st.floats(-1e12, 1e12) | st.floats(1e-12, 1) | st.sampled_from([0.0, 1.0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     y=st.lists(VALUES, min_size=1, max_size=50),
     log=st.booleans(),

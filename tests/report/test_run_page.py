@@ -152,7 +152,9 @@ ANY = st.recursive(
 
 
 @settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(data=ANY, results=ANY, row=st.dictionaries(st.text(max_size=8), ANY))
 def test_any_content_makes_a_page(tmp_path, data, results, row):
