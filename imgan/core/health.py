@@ -41,8 +41,14 @@ def diversity(fake: Tensor, real: Tensor) -> Tensor:
     """
     if len(fake) < 2 or len(real) < 2:
         return torch.ones((), device=fake.device)
-    spreads = [full_precision(samples).std(0).mean() for samples in (fake, real)]
+    spreads = [_deviation(full_precision(samples)) for samples in (fake, real)]
     return spreads[0] / spreads[1].clamp(min=1e-6)
+
+
+def _deviation(samples: Tensor) -> Tensor:
+    """``samples.std(0).mean()``, which on a CPU takes longer than a small network's step."""
+    squares = (samples - samples.mean(0)).square().sum(0) / (len(samples) - 1)
+    return squares.sqrt().mean()
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,19 @@ def test_points_where_each_penalty_looks() -> None:
     torch.testing.assert_close(seen[-1], real)
 
 
+def test_dragans_noise_is_a_share_of_the_batchs_spread() -> None:
+    """Of the whole batch as one set of numbers, and blind to its mean."""
+    real, seen = 7 + 3 * torch.randn(400, 3, 8, 8), []
+
+    def critic(x: Tensor) -> Tensor:
+        seen.append(x.detach() - real)
+        return x**2
+
+    Dragan(spread=0.25)(critic, real, real)
+    assert seen[0].std().item() == pytest.approx(0.25 * 3, rel=0.02)
+    assert seen[0].mean().item() == pytest.approx(0, abs=0.02)
+
+
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 4), w=st.floats(-3, 3))
 def test_double_backward_equals_the_analytic_slope(n: int, w: float) -> None:
