@@ -24,7 +24,7 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """What tables call it: the file's name with its suffix, which no other in the folder has."""
+        """What tables call it: the file's name, with the suffix that tells a.png from a.jpg."""
         return self.high.name
 
     def load(self) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from ..errors import ImganError
 from ..model_file import Card, Model, load_model
 from ..shipped import default_translation, resolve
 from .blend import OVERLAP, fit, run_blended
+from .chroma import with_colours
 from .convert import Progress, convert, each_frame
 from .device import choose
 from .memory import bytes_per_pixel, free_memory
@@ -94,6 +95,10 @@ class Translator:
         self._reach: int | None = loaded.card.reach if loaded.card.reach is not None else reach
         self._multiple = max(loaded.card.size_multiple, getattr(network, "size_multiple", 1))
         self._minimum = int(getattr(network, "minimum", 1))
+        # A model that colours is shown pictures of the size it was trained on; the light stays.
+        colours = loaded.card.task == "colourise"
+        load = loaded.card.recipe.get("data", {}).get("load")
+        self._chroma_side: int | None = int(load or 256) if colours else None
         # Instance norm is slow in channels last; other networks are faster there.
         whole = any(isinstance(part, nn.InstanceNorm2d) for part in network.modules())
         self._layout = torch.contiguous_format if whole else torch.channels_last
@@ -124,7 +129,12 @@ class Translator:
         size = self._sized(colour.shape[1], colour.shape[0])
         if alpha is not None:  # what lies under clear pixels is arbitrary and would bleed out
             colour, alpha = spread(colour, alpha), resize(alpha, size)
-        colour = self._run(to_channels(resize(colour, size), self.channels), progress)
+        given = to_channels(resize(colour, size), self.channels)
+        if self._chroma_side is None:
+            colour = self._run(given, progress)
+        else:
+            small = resize(given, _shorter(*size, min(self._chroma_side, *size)))
+            colour = with_colours(given, self._run(small, progress))
         return replace(frame, colour=colour, alpha=alpha)
 
     def __call__(self, image: Any, progress: Progress | None = None) -> Any:
@@ -136,8 +146,7 @@ class Translator:
             return width, height
         if isinstance(self.size, tuple):
             return self.size
-        factor = self.size / min(width, height)
-        return max(1, round(width * factor)), max(1, round(height * factor))
+        return _shorter(width, height, self.size)
 
     def _run(self, pixels: NDArray[Any], progress: Progress | None) -> NDArray[Any]:
         """``[H, W, C]`` through the network, whole or in tiles."""
@@ -268,6 +277,12 @@ def _channels(card: Card, direction: str | None) -> tuple[int, int]:
     """Channels that go in and come out."""
     channels = card.channels, card.out_channels or card.channels
     return channels if direction != "BtoA" else channels[::-1]
+
+
+def _shorter(width: int, height: int, side: int) -> tuple[int, int]:
+    """The size, in proportion, whose shorter side is `side`."""
+    factor = side / min(width, height)
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def _size(size: int | str | tuple[int, int] | None) -> int | tuple[int, int] | None:
