@@ -9,12 +9,14 @@ import typer
 
 from ..errors import ImganError
 from . import app
+from .data import transfers
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Report, Scores
+    from ..evaluation.translation import TranslationReport
 
-_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS"}
-_DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4}
+_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS", "kid": "KID x 1000"}
+_DIGITS = {"psnr": 2, "ssim": 4, "lpips": 4, "kid": 2}
 
 
 @app.command()
@@ -24,7 +26,8 @@ def evaluate(
         typer.Argument(
             metavar="MODEL... DATA",
             help="Model files, shipped names (x4-mse), 'imgan' (the shipped models at --realism) "
-            "or 'bicubic'; last a folder with HR/ and LR/, or of photos.",
+            "or 'bicubic'; last a folder with HR/ and LR/, or of photos. For translation models a "
+            "folder or name as for training; its test images are scored.",
         ),
     ],
     scale: Annotated[
@@ -46,20 +49,59 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
     ] = None,
+    direction: Annotated[
+        Literal["AtoB", "BtoA"] | None,
+        typer.Option(help="Of translation models. [default: what they were trained on, or AtoB]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Keep the translated images in this folder."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
 ) -> None:
-    """Score models on a folder of images: PSNR and SSIM as in the papers, beside bicubic."""
+    """Score models on a folder of images: PSNR and SSIM as in the papers, beside a baseline.
+
+    The baseline is bicubic interpolation for models that enlarge, and the input itself for models
+    that translate. With LPIPS and 20 images and more, translations get a kernel distance (KID) too.
+    """
     *models, data = models_and_data
     if not models:
         raise ImganError("give a model and a folder: imgan evaluate MODEL DATA")
     from rich.console import Console
 
+    from ..data.catalogue import locate
     from ..evaluation.evaluate import evaluate as run
+    from ..evaluation.translation import evaluate_translation, is_translation
     from ..files import write_json
     from ..perceptual import LpipsDistance
 
+    translating = {is_translation(model) for model in models}
+    if len(translating) == 2:
+        raise ImganError("these models do different work: some enlarge and some translate")
+    if translating == {False} and (direction or out):
+        raise ImganError("--direction and --out are for translation models")
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
+    if translating == {True}:
+        if scale or border is not None or realism is not None:
+            raise ImganError("--scale, --border and --realism are for models that enlarge")
+        with transfers(data) as progress:
+            folder = locate(data, progress)
+        with Console(stderr=True).status("") as status:
+            found = evaluate_translation(
+                models,
+                folder,
+                direction=direction,
+                out=out,
+                lpips=distance,
+                device=device,
+                precision=precision,
+                progress=lambda model, i, n: status.update(f"{model}: image {i + 1} of {n}"),
+            )
+        _show_translation(found)
+        if json_file:
+            write_json(json_file, found.to_dict())
+        return
     with Console(stderr=True).status("") as status:
         report = run(
             models,
@@ -104,6 +146,25 @@ def _show(report: Report) -> None:
             "no LPIPS: --lpips squeeze, and --lpips-weights FILE where there is no network",
             highlight=False,
         )
+
+
+def _show_translation(report: TranslationReport) -> None:
+    """A table of the means, then how they were measured; each image's scores go to --json."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    means = report.means()
+    metrics = list(dict.fromkeys(metric for row in means.values() for metric in row))
+    table = Table(title=report.direction)
+    table.add_column("model", overflow="fold")
+    for metric in metrics:
+        table.add_column(_TITLES[metric], justify="right")
+    for model, row in means.items():
+        table.add_row(model, *(f"{row[m]:.{_DIGITS[m]}f}" if m in row else "" for m in metrics))
+    console.print(table)
+    for line in report.protocol:
+        console.print(line, highlight=False, markup=False)
 
 
 def _columns(table: object, scores: Scores) -> None:

@@ -12,8 +12,16 @@ from . import app
 
 @app.command()
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")],
-    data: Annotated[list[Path], typer.Argument(help="Folders of photos, with all below them.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe."),
+    ],
+    data: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DATA...", help="Folders: of photos, of pairs, or of two sets to translate."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The run's folder.")] = Path("run"),
     set_: Annotated[
         list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; repeat.")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.images import FORMATS, READABLE
+from ..data.images import FORMATS, READABLE, format_of
 from ..errors import ImganError
 
 PIPE = "-"
@@ -49,6 +49,8 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     folder = None if out in (None, PIPE) else Path(out or "")
     if folder and folder.suffix.lower() in FORMATS and not folder.is_dir():
         return [_single(inputs, folder, format)]
+    if folder and folder.suffix and one_file(inputs) and not folder.exists():
+        format_of(folder)  # refuses a suffix that no image has: a folder is not what was meant
     if inputs == [PIPE]:
         return [Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")]
     own = re.compile(rf"(.+)_({_SIZES}|{re.escape(label)})")

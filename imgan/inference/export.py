@@ -68,7 +68,7 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
     """
     if missing := [name for name in NEEDS if find_spec(name) is None]:
         raise ImganError(
-            f"an export to ONNX needs {' and '.join(missing)}: pip install 'imgan[onnx]'"
+            f"an export to ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}"
         )
     source, out = resolve(model), Path(out)
     if out.is_dir() or out.suffix.lower() != ".onnx":

@@ -168,7 +168,7 @@ def _community(path: Path) -> Upscaling:
         )
     except ImportError:
         raise ImganError(
-            f"{path} is no imgan model; for community models: pip install 'imgan[community]'"
+            f"{path} is no imgan model; for community models: pip install spandrel"
         ) from None
     state = canonicalize_state_dict(_weights(path))
     try:

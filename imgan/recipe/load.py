@@ -55,7 +55,8 @@ def load_recipe(source: str | Path, changes: Sequence[str] = ()) -> Recipe:
         raise ImganError(f"recipe {path} is not a list of 'key: value' lines")
     for change in changes:
         _apply(content, change)
-    return parse_recipe(content, str(path))
+    where = " ".join([str(source), *(f"--set {change}" for change in changes)])
+    return parse_recipe(content, where)
 
 
 def parse_recipe(content: dict[str, Any], where: str) -> Recipe:
@@ -118,25 +119,39 @@ def _sentence(error: ValidationError) -> str:
     place = place[1:]  # the pipeline's name
     name = ".".join(place)
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _known_keys(), 1)
+        known = _known_keys()
+        near = difflib.get_close_matches(place[-1], known, 1)
+        near = [known[key] for key in near]
         return f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
     if first["type"] == "union_tag_not_found":
         return f"the setting {name}.name is missing"
     if first["type"] == "missing":
         return f"the setting {name} is missing"
+    kind = first["type"].split("_")[0]
+    if first["type"].endswith(("_parsing", "_type", "_from_float")) and kind in _WANTED:
+        return f"{name} is {_WANTED[kind]}, not {first['input']!r}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":
         return f"{name}: {message}" if name else message
     return f"{name}: {message[0].lower()}{message[1:]}, not {first['input']!r}"
 
 
-def _known_keys() -> list[str]:
-    def walk(schema: Any) -> list[str]:
-        if isinstance(schema, dict):
-            own = list(schema.get("properties", {}))
-            return own + [key for value in schema.values() for key in walk(value)]
-        if isinstance(schema, list):
-            return [key for value in schema for key in walk(value)]
-        return []
+_WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
 
-    return walk(_ADAPTER.json_schema())
+
+def _known_keys() -> dict[str, str]:
+    """Every setting by its last word, with the sections that it stands in."""
+    schema = _ADAPTER.json_schema()
+    found: dict[str, str] = {}
+
+    def walk(node: Any, prefix: str) -> None:
+        if "$ref" in node:
+            walk(schema["$defs"][node["$ref"].rsplit("/", 1)[1]], prefix)
+        for choice in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+            walk(choice, prefix)
+        for key, value in node.get("properties", {}).items():
+            found.setdefault(key, prefix + key)
+            walk(value, f"{prefix}{key}.")
+
+    walk(schema, "")
+    return found

@@ -201,13 +201,13 @@ class Trainer:
         if self.step_number >= train.steps:
             self.display.say(f"the run in {self.folder.path} is finished; more: train.steps")
             return self.folder.model
-        if self.accelerator.is_main_process:
-            self.folder.write_recipe(self.recipe)
-            self.metrics = Metrics(self.folder.metrics, self.step_number)
         if train.tracker:
             self.accelerator.init_trackers(self.recipe.name)
         with on_interrupt(self.ask_to_stop):
             try:
+                if self.accelerator.is_main_process:
+                    self.folder.write_recipe(self.recipe)
+                    self.metrics = Metrics(self.folder.metrics, self.step_number)
                 with self.display.running():
                     self._loop()
             except NotFinite as error:
@@ -344,7 +344,7 @@ class Trainer:
         return f"The last checkpoint is that of step {checkpoint.step_of(files[0])}."
 
     def _finish(self) -> None:
-        if self.accelerator.is_main_process:
+        if hasattr(self, "metrics"):
             self.metrics.close()
         # gloo can abort at exit while prepared objects are alive.
         self.accelerator.free_memory()

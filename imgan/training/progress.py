@@ -88,7 +88,10 @@ class Display:
             self._line = time.monotonic()
             rate = (step - self.start) / (self._line - self._began)
             left = (self.steps - step) / rate
-            self.say(f"step {step}/{self.steps}, {_clock(left)} left, {self._text}")
+            self.say(
+                f"step {step}/{self.steps}, {_clock(left)} left"
+                + (self._text and f", {self._text}")
+            )
 
     def report(self, rate: float, means: Mapping[str, float]) -> None:
         """The latest rate in images/s, and losses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerat
     if recipe.train.tracker and find_spec(recipe.train.tracker) is None:
         raise ImganError(
             f"train.tracker: {recipe.train.tracker} is not installed; "
-            f"pip install 'imgan[{recipe.train.tracker}]'"
+            f"pip install {recipe.train.tracker}"
         )
     return Accelerator(
         mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
@@ -72,7 +73,9 @@ def explained(error: Exception, processes: int, last: str) -> Exception:
             "command again to go on."
         )
     if isinstance(error, OSError) or "file write failed" in text:
-        return ImganError(f"the run's folder cannot be written ({error}); make room. {last}")
+        full = getattr(error, "errno", errno.ENOSPC) == errno.ENOSPC
+        way = "make room" if full else "take another --out"
+        return ImganError(f"the run's folder cannot be written ({error}); {way}. {last}")
     if "DataLoader worker" in text:
         return ImganError(
             f"a process that loads data was killed, perhaps for want of memory. {last} Start the "

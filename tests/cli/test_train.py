@@ -77,7 +77,7 @@ def test_stopped_or_killed_it_goes_on_bit_for_bit(command, tmp_path):
     [
         (["nothing.yaml", "PHOTOS"], "there is no recipe nothing.yaml"),
         (["x4-mse", "/no/such/folder"], "there is no folder /no/such/folder"),
-        (["x4-mse", "PHOTOS", "--set", "train.stepz=3"], "did you mean steps?"),
+        (["x4-mse", "PHOTOS", "--set", "train.stepz=3"], "did you mean train.steps?"),
         (["x4-mse", "PHOTOS", "--set", "train.batch=6", "--set", "train.accumulate=4"], "divisor"),
         (["x4-mse", "PHOTOS", "--device", "abacus"], "there is no device 'abacus'"),
         (["x4-mse", "PHOTOS", "--resume"], "no checkpoint"),

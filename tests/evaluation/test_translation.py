@@ -116,3 +116,19 @@ def test_few_images_have_no_kernel_distance():
     distance.add(torch.rand(3, 3, 8, 8), torch.rand(3, 3, 8, 8))
     with pytest.raises(ImganError, match="KID needs 20 images"):
         distance.compute()
+
+
+def test_the_command_prints_means_and_refuses_mixed_work(models, pairs, tmp_path):
+    from typer.testing import CliRunner
+
+    from imgan.cli import app
+
+    run = CliRunner()
+    model = str(models["pix2pix"])
+    scores = str(tmp_path / "scores.json")
+    done = run.invoke(app, ["evaluate", model, str(pairs), "--json", scores, "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    assert "input" in done.output
+    assert len(json.loads(Path(scores).read_text())["models"]) == 2
+    mixed = run.invoke(app, ["evaluate", model, "x4-mse", str(pairs)])
+    assert "different work" in str(mixed.exception)

@@ -46,5 +46,5 @@ def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
 
 def test_a_missing_tracker_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("imgan.training.runtime.find_spec", lambda name: None)
-    with pytest.raises(ImganError, match=r"pip install 'imgan\[tensorboard\]'"):
+    with pytest.raises(ImganError, match="pip install tensorboard"):
         trainer(tmp_path, train__tracker="tensorboard")
