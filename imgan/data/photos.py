@@ -25,7 +25,7 @@ from torch.utils.data import Dataset
 from ..errors import ImganError
 from ..files import replacing
 from .images import READABLE, read_image
-from .pixels import to_bits
+from .pixels import resize, to_bits
 
 Pixels = NDArray[np.uint8]
 Degrade = Callable[[Pixels, np.random.Generator], Pixels]
@@ -95,8 +95,12 @@ def load_photos(
     scale: int,
     smallest: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    shrink: Sequence[int] = (1,),
 ) -> PhotoSet:
     """Decode every photo once and shrink it by `scale`, or take both from the cache.
+
+    With `shrink` each photo enters at these fractions of its size (2: half) instead of its own:
+    the pixels of a large photo are softer than those of one that was made smaller.
 
     Photos of fewer than `smallest` pixels on a side and files that cannot be decoded are left out
     and named in ``skipped``, each with its reason.
@@ -108,17 +112,19 @@ def load_photos(
     photos = PhotoSet()
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        jobs = [pool.submit(_cached, path, scale, smallest) for path in paths]
-        for done, (path, job) in enumerate(zip(paths, jobs, strict=True), 1):
+        tasks = [(path, part) for path in paths for part in shrink]
+        jobs = [pool.submit(_cached, path, scale, smallest, part) for path, part in tasks]
+        for done, ((path, part), job) in enumerate(zip(tasks, jobs, strict=True), 1):
             try:
                 high, low = job.result()
             except _Unusable as error:
-                photos.skipped[path] = str(error)
+                if part == min(shrink):  # smaller ones may be too small
+                    photos.skipped[path] = str(error)
             else:
                 photos.paths.append(path)
                 photos.high.append(high)
                 photos.low.append(low)
-            progress(done, len(paths))
+            progress(done, len(tasks))
     finally:  # on Ctrl-C at once, without the photos that wait for their turn
         pool.shutdown(wait=False, cancel_futures=True)
     if not photos.paths:
@@ -127,10 +133,10 @@ def load_photos(
     return photos
 
 
-def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
+def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pixels]:
     try:
         stat = path.stat()
-        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|1"
+        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|{part}"
     except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
@@ -140,7 +146,7 @@ def _cached(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
         twins = _kept(high_file, low_file, scale)
         if not twins:
             for file, pixels in zip(
-                (high_file, low_file), _twins(path, scale, smallest), strict=True
+                (high_file, low_file), _twins(path, scale, smallest, part), strict=True
             ):
                 with replacing(file) as beside:
                     np.save(beside, pixels)
@@ -164,12 +170,14 @@ def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] 
     return (high, low) if fits and high.dtype == low.dtype == np.uint8 else None
 
 
-def _twins(path: Path, scale: int, smallest: int) -> tuple[Pixels, Pixels]:
-    """The photo, and the photo shrunk by `scale`."""
+def _twins(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pixels]:
+    """The photo at ``1 / part`` of its size, and that shrunk by `scale`."""
     from .degrade import imresize_uint8
 
     try:
         high = _decode(path)
+        if part > 1:
+            high = resize(high, (max(1, high.shape[1] // part), max(1, high.shape[0] // part)))
         _check_size(high, smallest)
         height, width = (side // scale * scale for side in high.shape[:2])
         high = high[:height, :width].copy()
@@ -286,7 +294,7 @@ def _tensor(pixels: Pixels) -> Tensor:
 def summary(photos: PhotoSet) -> dict[str, Any]:
     """Count and size, for the model's card."""
     return {
-        "photos": len(photos.paths),
+        "photos": len(set(photos.paths)),
         "megapixels": round(photos.megapixels, 1),
         "skipped": len(photos.skipped),
     }

@@ -58,7 +58,7 @@ class SRGAN:
     def dataset(self, folders: Sequence[Path], progress: Progress) -> Crops:
         """Crops of the photos in the folders."""
         data, scale = self.recipe.data, self.recipe.scale
-        self._photos = load_photos(folders, scale, data.crop * scale, progress)
+        self._photos = load_photos(folders, scale, data.crop * scale, progress, data.shrink)
         degrade = None
         if data.degradation == "realistic":
             from ..data.degrade import RealisticDegradation, RealisticSettings

@@ -71,13 +71,15 @@ class Photos(Strict):
     """Crops of photos: `crop` is their low-resolution side in pixels.
 
     Crops whose low-resolution detail (mean absolute step between neighbours, in grey levels,
-    across and down added) is under `min_detail` are never drawn.
+    across and down added) is under `min_detail` are never drawn. `shrink` makes the photos smaller
+    first, each by every factor: ``[2, 3]`` trains on halves and thirds, whose pixels are sharper.
     """
 
     crop: Annotated[int, Field(ge=8, le=512)] = 48
     degradation: Literal["bicubic", "realistic"] = "bicubic"
     realistic: Realistic = Realistic()
     min_detail: NotNegative = 4.0
+    shrink: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1,)
 
 
 class SRGANRecipe(Base):

@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_be_written_ends_the_run(tmp_path, monkeypatch, phot
 def test_ctrl_c_does_not_wait_for_photos(monkeypatch, photos):
     busy, calls = threading.Event(), []
 
-    def cached(path, scale, smallest):
+    def cached(path, scale, smallest, part):
         calls.append(path)
         if len(calls) > 1:
             busy.wait(60)
@@ -201,3 +201,15 @@ def test_pickles_hold_files_and_not_pixels(photos):
         assert np.array_equal(one, other)
     plain = module.PhotoSet(high=[np.ones((2, 2, 3), np.uint8)])
     assert np.array_equal(pickle.loads(pickle.dumps(plain)).high[0], plain.high[0])
+
+
+def test_photos_enter_at_the_fractions_that_are_asked_for(photos):
+    whole = load_photos([photos], 2, 32)
+    parts = load_photos([photos], 2, 32, shrink=(2, 3))
+    assert len(parts.paths) == 2 * len(whole.paths)
+    for i, path in enumerate(parts.paths):
+        full = whole.high[whole.paths.index(path)]
+        part = 2 + i % 2
+        assert parts.high[i].shape[0] == full.shape[0] // part // 2 * 2
+        mean = np.asarray(full).mean((0, 1))
+        np.testing.assert_allclose(np.asarray(parts.high[i]).mean((0, 1)), mean, atol=4)
