@@ -13,11 +13,12 @@ from pathlib import Path
 from imgan.model_file import load_model, save_model
 
 HERE = Path(__file__).parent
-DATA = {
-    "name": "64 photographs under CC0, CC-BY and CC-BY-SA, listed in assets/README.md",
-    "photos": 64,
-    "megapixels": 186.7,
+NAMES = {
+    "srgan": "64 photographs under CC0, CC-BY and CC-BY-SA, listed in assets/README.md",
+    "pix2pix": "46 photographs under CC0 or in the public domain, listed in assets/README.md",
 }
+LARGEST = 12e6
+"""Bytes; larger models are stored in half precision, which loading turns into float32 again."""
 
 
 def main(source: Path, name: str, reports: list[str]) -> None:
@@ -34,12 +35,21 @@ def main(source: Path, name: str, reports: list[str]) -> None:
         own = next(m for m in content["models"] if m["model"] == str(source))
         scores[f"{data} x{card.scale}"] = {k: round(v, 4) for k, v in own["mean"].items()}
     card = card.model_copy(
-        update={"name": name, "scores": scores, "licence": "Apache-2.0", "data": card.data | DATA}
+        update={
+            "name": name,
+            "scores": scores,
+            "licence": "Apache-2.0",
+            "data": card.data | {"name": NAMES[card.pipeline]},
+        }
     )
+    half = source.stat().st_size > LARGEST
     save_model(
         HERE / f"{name}.safetensors",
         card,
-        {role: network.state_dict() for role, network in model.networks.items()},
+        {
+            role: (network.half() if half else network).state_dict()
+            for role, network in model.networks.items()
+        },
     )
     print(f"{name}: {scores}")
 

@@ -216,12 +216,13 @@ class Base(Strict):
     """What every recipe has beside its pipeline's own settings.
 
     `init` is a model file (or the name of a shipped model) whose weights the generators start from;
-    tensors of another shape start fresh.
+    tensors of another shape start fresh. Of several, the mean of their weights: stages of one
+    training average to a better start than any of them (Wortsman et al. 2022, model soups).
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    init: str | None = None
+    init: str | tuple[str, ...] | None = None
     train: Train
     licence: str = ""
     notes: str = ""

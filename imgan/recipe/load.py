@@ -79,8 +79,10 @@ def published(recipe: Recipe) -> dict[str, Any]:
         return value.name if isinstance(value, Path) else value
 
     plain: dict[str, Any] = bare(recipe.model_dump())
-    if recipe.init:
+    if isinstance(recipe.init, str):
         plain["init"] = Path(recipe.init).name
+    elif recipe.init:
+        plain["init"] = [Path(one).name for one in recipe.init]
     return plain
 
 

@@ -87,6 +87,20 @@ def test_the_adversarial_twin_starts_from_the_mse_twin(tmp_path):
     assert card.recipe["init"] == "model.safetensors"
 
 
+def test_several_models_give_their_mean(tmp_path):
+    files = [
+        trainer(tmp_path / str(seed), steps=1, adversary=None, seed=seed).run() for seed in (1, 2)
+    ]
+    run = trainer(tmp_path / "mean", steps=1, init=[str(file) for file in files])
+    first, second = (load_model(file).generator.state_dict() for file in files)
+    for key, value in run.pipeline.networks["generator"].state_dict().items():
+        torch.testing.assert_close(value, (first[key] + second[key]) / 2)
+    assert load_model(run.run()).card.recipe["init"] == ["model.safetensors"] * 2
+    other = trainer(tmp_path / "wide", steps=1, adversary=None, generator__width=12).run()
+    with pytest.raises(ImganError, match="not of one architecture"):
+        trainer(tmp_path / "bad", steps=1, init=[str(files[0]), str(other)])
+
+
 def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path):
     first = trainer(tmp_path / "x2", steps=1, adversary=None).run()
     other = trainer(tmp_path / "x4", steps=1, adversary=None, scale=4, init=str(first))
