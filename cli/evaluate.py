@@ -90,7 +90,7 @@ def evaluate(
         with Console(stderr=True).status("") as status:
             found = evaluate_translation(
                 models,
-                folder,
+                [folder],
                 direction=direction,
                 out=out,
                 lpips=distance,

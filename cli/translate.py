@@ -21,6 +21,8 @@ from .jobs import (
     process,
 )
 
+OVERLAP = 32
+
 
 @app.command()
 def translate(
@@ -65,7 +67,7 @@ def translate(
     ] = None,
     overlap: Annotated[
         int, typer.Option(help="Pixels over which such tiles go over into each other.")
-    ] = 32,
+    ] = OVERLAP,
     format: Format = None,
     quality: Quality = None,
     overwrite: Overwrite = False,
@@ -86,8 +88,14 @@ def translate(
     if recipe is not None:
         if model is not None:
             raise ImganError("--recipe trains a model and --model names one; give one of them")
-        change = [] if direction is None else [f"direction={direction}"]
-        _whole_job(recipe, inputs, out, [*set_, *change], device)
+        images = (size, tile, format, quality)
+        if any(one is not None for one in images) or overlap != OVERLAP or overwrite:
+            raise ImganError(
+                "--size, --tile, --overlap, --format, --quality and --overwrite are for images; "
+                "leave them out with --recipe"
+            )
+        change = [] if precision == "auto" else [f"train.precision={precision}"]
+        _whole_job(recipe, inputs, out, [*set_, *change], direction, device)
         return
     if set_:
         raise ImganError("--set changes a recipe; give --recipe, or leave it out")
@@ -115,13 +123,21 @@ def translate(
 
 
 def _whole_job(
-    name: str, data: list[str], out: str | None, changes: list[str], device: str
+    name: str,
+    data: list[str],
+    out: str | None,
+    changes: list[str],
+    direction: str | None,
+    device: str,
 ) -> None:
     from ..data.catalogue import locate
     from ..recipe import load_recipe
     from .data import transfers
 
     recipe = load_recipe(name, changes)  # first: its faults cost nothing
+    if direction is not None:
+        key = "directions" if recipe.pipeline == "cyclegan" else "direction"
+        recipe = load_recipe(name, [*changes, f"{key}={direction}"])
     folders = []
     for one in data:
         with transfers(one) as progress:

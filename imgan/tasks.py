@@ -25,7 +25,6 @@ def translate_with_recipe(
     folders: Sequence[Path],
     out: Path,
     *,
-    resume: bool = False,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -35,7 +34,6 @@ def translate_with_recipe(
         recipe: of Pix2Pix or CycleGAN.
         folders: the data, see `imgan.data.layouts`.
         out: the run's folder; ``results/`` in it holds the translated images.
-        resume: insist that there is a run.
         device: see `imgan.inference.device.choose`.
         progress: called with direction, image's number and count before each image.
 
@@ -54,7 +52,7 @@ def translate_with_recipe(
     from .report import write_run_page
     from .training.loop import Trainer
 
-    trainer = Trainer(recipe, folders, out, resume, device)
+    trainer = Trainer(recipe, folders, out, device=device)
     main = trainer.accelerator.is_main_process
     model = trainer.run()
     if not main:
@@ -71,7 +69,7 @@ def translate_with_recipe(
         folder = out / "results" / direction
         report = evaluate_translation(
             [model],
-            folders[0],
+            folders,
             direction=direction,
             out=folder,
             device=device,

@@ -126,7 +126,12 @@ def get(name: str, progress: Progress = _silent) -> Path:
             found = _sha256(archive, lambda done, all_: progress("checking", done, all_))
             if _expected(wanted) not in ("", found):
                 raise _wrong(wanted, str(archive), "take it away and run this again")
-            unpack(archive, folder, lambda done, all_: progress("unpacking", done, all_))
+            try:
+                unpack(archive, folder, lambda done, all_: progress("unpacking", done, all_))
+            except ImganError:
+                if not by_hand:  # else the next run takes it for the user's
+                    archive.unlink(missing_ok=True)
+                raise
             with replacing(home / f"{name}.sha256") as beside:
                 beside.write_text(f"{found}  {wanted.archive}\n", encoding="utf-8")
             if not by_hand:  # a file of the user's stays

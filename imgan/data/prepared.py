@@ -21,6 +21,7 @@ from ..errors import ImganError
 from ..files import replacing
 from .images import read_image
 from .photos import cache_folder
+from .pixels import resize
 
 Pixels = NDArray[Any]
 Half = Literal["left", "right"] | None
@@ -48,10 +49,15 @@ class Prepared:
     names: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     shapes: list[tuple[int, ...]] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
+
+    def add(self, path: Path, result: tuple[Path, tuple[int, ...]]) -> None:
+        """Take in an image with what `prepare` gave for it."""
+        self.names.append(path.name)
+        self.files.append(result[0])
+        self.shapes.append(tuple(result[1]))
 
     def pixels(self, index: int) -> Pixels:
         """``[H, W, C]``, uint8, uint16 or float32 in [0, 1]; mapped, not read."""
@@ -89,7 +95,7 @@ class _Unusable(Exception):
 def _cached(path: Path, half: Half, form: Form) -> tuple[Path, tuple[int, ...]]:
     try:
         stat = path.stat()
-        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{half}|{form}|1"
+        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{half}|{form}|2"
     except (OSError, RuntimeError) as error:
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     name = hashlib.sha256(identity.encode()).hexdigest()[:32]
@@ -134,8 +140,6 @@ def _half(frame: Any, half: Half) -> Pixels:
 
 
 def _formed(colour: Pixels, form: Form) -> Pixels:
-    import cv2
-
     colour = to_channels(colour, form.channels)
     height, width = colour.shape[:2]
     if form.resize == "stretch":
@@ -145,15 +149,7 @@ def _formed(colour: Pixels, form: Form) -> Pixels:
         size = (max(form.load, round(width * factor)), max(form.load, round(height * factor)))
     else:
         size = (width, height)
-    if size != (width, height):
-        smaller = size[0] * size[1] < width * height
-        kernel = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-        planes = [
-            cv2.resize(np.ascontiguousarray(colour[:, :, c]), size, interpolation=kernel)
-            for c in range(colour.shape[2])
-        ]
-        resized = np.stack(planes, axis=2)
-        colour = np.clip(resized, 0, 1) if colour.dtype.kind == "f" else resized
+    colour = resize(colour, size)
     grow = [max(0, form.size - side) for side in colour.shape[:2]]
     if any(grow):
         colour = np.pad(colour, ((0, grow[0]), (0, grow[1]), (0, 0)), mode="reflect")

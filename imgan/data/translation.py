@@ -8,7 +8,6 @@ held-out images in their order, cut from the middle, without a flip.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
-from .layouts import Layout, MissingPartners, Split, find_layout
+from .layouts import Split
 from .makers import MAKERS
 from .prepared import Form, Half, Prepared, Progress, prepare
+from .sets import Sets
 
 Pixels = NDArray[Any]
 
@@ -113,7 +113,7 @@ class Unpaired(Dataset[dict[str, Tensor]]):
 
 
 def load_pairs(
-    folders: Sequence[Path],
+    sets: Sets,
     direction: str,
     forms: tuple[Form, Form],
     seed: int,
@@ -121,10 +121,10 @@ def load_pairs(
     make: str | None,
     progress: Progress,
 ) -> tuple[Pairs, dict[str, str]]:
-    """The pairs in a folder (or made from photos), and what was left out, by file.
+    """The pairs of paired sets, and what was left out, by file.
 
     Args:
-        folders: one data folder, or with `make` any number of folders of photos.
+        sets: see `paired_sets`, and with `make` `photo_sets`.
         direction: ``AtoB`` or ``BtoA``: which of a pair is the input.
         forms: of input and target.
         seed: of the order, the cuts and the flips.
@@ -133,111 +133,86 @@ def load_pairs(
         progress: called with the images done and their number.
 
     Raises:
-        ImganError: the layout has no pairs, or no pair can be used.
+        ImganError: no pair can be used.
     """
-    if make:
-        layouts = [find_layout(folder, "photos") for folder in folders]
-        splits = {
-            name: Split([p for layout in layouts for p in layout.splits.get(name, _NONE).a], [])
-            for name in ("train", "val", "test")
-        }
-        layout = Layout("photos", folders[0], splits)
-    else:
-        layout = _only(folders)
-        if layout.kind not in ("joined", "folders"):
-            raise ImganError(
-                f"{layout.root} holds no pairs ({_seen(layout)}); give images side by side or "
-                "folders A and B of equal names, or train on photos with data.make"
-            )
     skipped: dict[str, str] = {}
-
-    def ready(name: str) -> tuple[Prepared, Prepared]:
-        split = layout.splits.get(name, _NONE)
-        lists: list[tuple[list[Path], Half]]
-        if make:
-            lists = [(split.a, None)]
-        elif layout.kind == "joined":
-            lists = [(split.a, "left"), (split.b, "right")]
-        else:
-            lists = [(split.a, None), (split.b, None)]
-        if direction == "BtoA":
-            lists.reverse()
-        results = [
-            prepare(paths, half, form, progress)
-            for (paths, half), form in zip(lists, forms[1:] if make else forms, strict=True)
-        ]
-        return _aligned([paths for paths, _ in lists], results, skipped, same_size=True)
-
-    train, held_out = ready("train"), ready("val" if "val" in layout.splits else "test")
+    train = prepare_pairs(sets, sets.train, direction, forms, skipped, progress)
     if not len(train[1]):
-        raise ImganError(f"no pair in {layout.root} can be used{_first(skipped)}")
+        raise ImganError(f"no pair in {sets.root} can be used{_first(skipped)}")
+    held_out = prepare_pairs(sets, sets.previews, direction, forms, skipped, progress)
     return Pairs(train, held_out, forms[1].size, flip, seed, make), skipped
 
 
 def load_unpaired(
-    folders: Sequence[Path],
+    sets: Sets,
     forms: tuple[Form, Form],
     seed: int,
     flip: bool,
     progress: Progress,
 ) -> tuple[Unpaired, dict[str, str]]:
-    """Two sets without pairs: one data folder, or a folder of A and a folder of B.
-
-    Pairs serve too; their pairing is not used. Arguments, the second result and errors are those of
-    `load_pairs`.
-    """
-    halves: tuple[Half, Half] = (None, None)
-    if len(folders) == 2:
-        sides = [find_layout(folder, "photos").splits for folder in folders]
-        splits = {
-            name: Split(sides[0].get(name, _NONE).a, sides[1].get(name, _NONE).a)
-            for name in ("train", "val", "test")
-        }
-        root = folders[0]
-    else:
-        try:
-            layout = _only(folders)
-        except MissingPartners:  # which nobody misses here
-            layout = find_layout(folders[0], "unpaired")
-        splits, root = layout.splits, layout.root
-        if layout.kind == "photos":
-            raise ImganError(
-                f"{root} holds one set of images ({_seen(layout)}); give a folder with trainA and "
-                "trainB, or two folders"
-            )
-        if layout.kind == "joined":
-            halves = ("left", "right")
+    """Two sets whose images do not belong together; arguments and errors as in `load_pairs`."""
     skipped: dict[str, str] = {}
 
-    def ready(name: str) -> tuple[Prepared, Prepared]:
-        split = splits.get(name, _NONE)
-        both = []
-        for paths, half, form in zip((split.a, split.b), halves, forms, strict=True):
-            results = prepare(paths, half, form, progress)
-            (one,) = _aligned([paths], [results], skipped)[1:]
-            both.append(one)
-        return both[0], both[1]
+    def ready(split: Split) -> tuple[Prepared, Prepared]:
+        sides = zip((split.a, split.b), sets.halves, forms, strict=True)
+        a, b = (prepare_one(*side, skipped, progress) for side in sides)
+        return a, b
 
-    train = ready("train")
-    held_out = ready("test" if splits.get("test", _NONE).a else "val")
+    train = ready(sets.train)
     for name, images in zip("AB", train, strict=True):
         if not len(images):
-            raise ImganError(f"no image of {name} in {root} can be used{_first(skipped)}")
-    return Unpaired(train, held_out, forms[0].size, flip, seed), skipped
+            raise ImganError(f"no image of {name} in {sets.root} can be used{_first(skipped)}")
+    return Unpaired(train, ready(sets.previews), forms[0].size, flip, seed), skipped
 
 
-_NONE = Split([], [])
+def prepare_pairs(
+    sets: Sets,
+    split: Split,
+    direction: str,
+    forms: tuple[Form, Form],
+    skipped: dict[str, str],
+    progress: Progress,
+) -> tuple[Prepared, Prepared]:
+    """Inputs and targets of a split, index by index; of photos the inputs are empty.
+
+    A pair of which one image cannot be used, or whose images differ in size, is left out.
+    """
+    if not split.a:  # photos
+        return Prepared(), prepare_one(split.b, sets.halves[1], forms[1], skipped, progress)
+    sides = [(split.a, sets.halves[0]), (split.b, sets.halves[1])]
+    if direction == "BtoA":
+        sides.reverse()
+    results = [
+        prepare(paths, half, form, progress)
+        for (paths, half), form in zip(sides, forms, strict=True)
+    ]
+    both = Prepared(), Prepared()
+    for files, found in zip(
+        zip(*(paths for paths, _ in sides), strict=True), zip(*results, strict=True), strict=True
+    ):
+        bad = [(path, r) for path, r in zip(files, found, strict=True) if isinstance(r, str)]
+        shapes = {r[1][:2] for r in found if not isinstance(r, str)}
+        if not bad and len(shapes) > 1:
+            sizes = " and ".join(f"{w}x{h}" for h, w in sorted(shapes))
+            bad = [(files[0], f"the two images of the pair differ in size: {sizes}")]
+        skipped |= {str(path): reason for path, reason in bad}
+        if not bad:
+            for images, path, result in zip(both, files, found, strict=True):
+                images.add(path, result)
+    return both
 
 
-def _only(folders: Sequence[Path]) -> Layout:
-    if len(folders) != 1:
-        raise ImganError(f"give one data folder, not {len(folders)}")
-    return find_layout(folders[0])
-
-
-def _seen(layout: Layout) -> str:
-    counts = [f"{name} {len(s.a)}+{len(s.b)}" for name, s in layout.splits.items()]
-    return f"it looks like {layout.kind}: {', '.join(counts)}"
+def prepare_one(
+    paths: list[Path], half: Half, form: Form, skipped: dict[str, str], progress: Progress
+) -> Prepared:
+    """The images of one side that can be used."""
+    images = Prepared()
+    for path, result in zip(paths, prepare(paths, half, form, progress), strict=True):
+        if isinstance(result, str):
+            skipped[str(path)] = result
+        else:
+            images.add(path, result)
+    return images
 
 
 def _first(skipped: dict[str, str]) -> str:
@@ -245,31 +220,6 @@ def _first(skipped: dict[str, str]) -> str:
         return ""
     path, reason = next(iter(skipped.items()))
     return f"; {path}: {reason}"
-
-
-def _aligned(
-    paths: list[list[Path]],
-    results: list[list[Any]],
-    skipped: dict[str, str],
-    same_size: bool = False,
-) -> tuple[Prepared, Prepared]:
-    """Two `Prepared` of equal index; of one list the first stays empty. Faults go to `skipped`."""
-    both = [Prepared() for _ in paths]
-    for files, found in zip(zip(*paths, strict=True), zip(*results, strict=True), strict=True):
-        bad = [(path, r) for path, r in zip(files, found, strict=True) if isinstance(r, str)]
-        shapes = {r[1][:2] for r in found if not isinstance(r, str)}
-        if not bad and same_size and len(shapes) > 1:
-            sizes = " and ".join(f"{w}x{h}" for h, w in sorted(shapes))
-            bad = [(files[0], f"the two images of the pair differ in size: {sizes}")]
-        for path, reason in bad:
-            skipped[str(path)] = reason
-        if bad:
-            continue
-        for images, path, (file, shape) in zip(both, files, found, strict=True):
-            images.names.append(path.name)
-            images.files.append(file)
-            images.shapes.append(tuple(shape))
-    return (both[0], both[1]) if len(both) == 2 else (Prepared(), both[0])
 
 
 @lru_cache(maxsize=4)

@@ -99,7 +99,8 @@ def _own(
         for i in range(4):
             pixels = rng.integers(0, 256, (size, size, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"train{side}" / f"{side}{i}.png")
-    changes = (f"data.size={size}", f"data.load={size}", f"train.batch={batch}", "train.steps=1000")
+    changes = [f"data.size={size}", f"data.load={size}"]
+    changes += [f"train.batch={batch}", "train.steps=100000"]
     trainer = Trainer(
         load_recipe("cyclegan", changes), [folder], folder / "run", device=device, quiet=True
     )

@@ -11,19 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..data.layouts import Layout, find_layout
 from ..data.makers import MAKERS
-from ..data.prepared import Form, Half, prepare
+from ..data.prepared import Form, Prepared
+from ..data.sets import paired_sets, photo_sets, unpaired_sets
+from ..data.translation import prepare_one, prepare_pairs
 from ..errors import ImganError
 from ..files import replacing
 from ..inference.device import choose
-from ..model_file import Card, Model, load_model
+from ..inference.translate import directed, load_translation
+from ..model_file import Card, read_card
 from ..perceptual import LpipsDistance
 from ..shipped import resolve
 from .distribution import LEAST, KernelDistance
-from .evaluate import Scores
+from .evaluate import BICUBIC, TWINS, Scores
 from .metrics import psnr, ssim
 
 COPY = "input"
@@ -72,18 +74,26 @@ class TranslationReport:
 
 
 def is_translation(model: str | Path) -> bool:
-    """Whether a model file is one of these pipelines'; False where it cannot be told."""
-    from ..model_file import read_card
+    """Whether a model is one of these pipelines'; published ``.pth`` generators are tried.
 
-    try:
-        return read_card(resolve(model)).pipeline in ("pix2pix", "cyclegan")
-    except ImganError:
+    Raises:
+        ImganError: there is no such model.
+    """
+    if str(model) in (BICUBIC, TWINS):
         return False
+    path = resolve(model)
+    try:
+        if path.suffix == ".safetensors":
+            return read_card(path).pipeline in ("pix2pix", "cyclegan")
+        load_translation(path)
+    except ImganError:  # a community model, or a damaged file, of which others tell more
+        return False
+    return True
 
 
 def evaluate_translation(
     models: Sequence[str | Path],
-    data: Path,
+    folders: Sequence[Path],
     *,
     direction: str | None = None,
     out: Path | None = None,
@@ -92,16 +102,16 @@ def evaluate_translation(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> TranslationReport:
-    """Translate the held-out images of a data folder, score what comes out, and keep it.
+    """Translate the held-out images of a data set, score what comes out, and keep it.
 
-    Images are brought to the model's training size as in training, without cut or flip. Of pairs
-    each output is scored against its partner; of two unpaired sets the outputs as a set, against
-    the set they should look like.
+    Images are brought to their size as in training, without cut or flip. Of pairs each output is
+    scored against its partner; of two unpaired sets the outputs as a set, against the set that they
+    should look like.
 
     Args:
         models: model files or shipped names, all for the same kind of input.
-        data: a folder as for training; its test images are taken, else its val images, else, where
-            there are no splits, all.
+        folders: as for training; the test images are taken, else the val images, else those that
+            training held out.
         direction: ``AtoB`` or ``BtoA``; by default what the model was trained on, or AtoB.
         out: a folder for the images and ``results.json``.
         lpips: adds LPIPS, and KID on its backbone where there are enough images.
@@ -109,157 +119,179 @@ def evaluate_translation(
         progress: called with model, image's number and count before each image.
 
     Raises:
-        ImganError: the data or a model cannot be used.
+        ImganError: the data or a model cannot be used, or the models do not do the same.
     """
-    loaded = {str(name): load_model(resolve(name)) for name in models}
-    cards = {name: model.card for name, model in loaded.items()}
-    card = next(iter(cards.values()))
-    direction = direction or _trained(card)
-    samples = list(_samples(card, data, direction))
-    if not samples:
-        raise ImganError(f"no held-out image in {data} can be used")
+    loaded = {str(name): load_translation(resolve(name)) for name in models}
+    cards = [model.card for model in loaded.values()]
+    works = {name: directed(Path(name), model, direction) for name, model in loaded.items()}
+    direction = works[next(iter(works))][0]
+    if len({_kind(card, works[name][0]) for name, card in zip(loaded, cards, strict=True)}) > 1:
+        raise ImganError(
+            f"{', '.join(loaded)} differ in their input, its size or direction, and cannot be "
+            "scored on the same images"
+        )
+    data = _Data(cards[0], folders, direction)
+    if not data.count:
+        raise ImganError(f"no image in {folders[0]} can be used to score on")
     target, dtype = choose(device, precision)
-    report = TranslationReport(str(data), direction, [_protocol(card, samples)])
-    names = ([COPY] if _copies(samples) else []) + list(loaded)
+    named = ", ".join(str(folder) for folder in folders)
+    report = TranslationReport(named, direction, [data.protocol()])
     kept: dict[str, list[Path]] = {}
-    for name in names:
-        scores = Scores(name, cards[name].name if name in cards else "")
-        distance = KernelDistance(lpips) if lpips and len(samples) >= LEAST else None
-        for number, sample in enumerate(samples):
+    for name in ([COPY] if data.copies else []) + list(loaded):
+        scores = Scores(name, loaded[name].card.name if name in loaded else "")
+        distance = KernelDistance(lpips) if lpips and data.enough else None
+        for number, sample in enumerate(data.samples()):
             if progress:
-                progress(name, number, len(samples))
-            output = (
-                sample.source
-                if name == COPY
-                else _translated(loaded[name], direction, sample.source, target, dtype)
-            )
+                progress(name, number, data.count)
+            output = sample.source
+            if name != COPY:
+                network = works[name][1]
+                output = _translated(network, cards[0], sample.source, target, dtype)
             if sample.target is not None:
                 scores.images[sample.name] = _score(output, sample.target, lpips)
             if distance:
-                distance.add(_rgb(output), None if sample.target is None else _rgb(sample.target))
+                distance.add(_rgb(output), None)
             if out and name != COPY:
                 file = out / _folder(name, list(loaded)) / f"{sample.name}.png"
                 _save(file, output)
                 kept.setdefault(sample.name, []).append(file)
         if distance:
-            for wanted in _set(card, data, direction) if samples[0].target is None else ():
+            for wanted in data.wanted():
                 distance.add(None, _rgb(wanted))
             report.sets[name] = {"kid": distance.compute()}
             if distance.protocol not in report.protocol:
                 report.protocol.append(distance.protocol)
         report.models.append(scores)
-    if lpips:
+    if lpips and not data.enough:
+        report.protocol.append(f"no KID: that takes {LEAST} images and more on each side")
+    if lpips and data.paired:
         report.protocol.append(f"{lpips.protocol} on RGB")
     if out:
-        _write_results(out, report, samples, list(loaded), kept)
+        _write_results(out, report, data, list(loaded), kept)
     return report
 
 
-def _trained(card: Card) -> str:
-    return str(card.recipe.get("direction", "AtoB"))
+def _kind(card: Card, direction: str) -> tuple[Any, ...]:
+    """What models must have in common to be scored on the same images."""
+    made = card.task if card.task in MAKERS else ""
+    counts = (card.channels, card.out_channels or card.channels)
+    return made, counts, direction, _form(card, 3), card.value_range, card.bit_depth
 
 
 def _form(card: Card, channels: int) -> Form:
+    """As in training, without the room for a cut where images are stretched to a square."""
     data = card.recipe.get("data", {})
     size = int(data.get("size", 256))
     resize = data.get("resize", "stretch")
-    return Form(channels, resize, size, size)
+    return Form(channels, resize, size if resize == "stretch" else int(data.get("load", size)), 1)
 
 
-def _held_out(layout: Layout) -> tuple[list[Path], list[Path]]:
-    for name in ("test", "val"):
-        split = layout.splits.get(name)
-        if split and split.a:
-            return split.a, split.b
-    if list(layout.splits) == ["train"]:
-        return layout.splits["train"].a, layout.splits["train"].b
-    raise ImganError(f"{layout.root} has no test or val images to score on")
+class _Data:
+    """The images to score on, read one by one."""
 
-
-Side = tuple[list[Path], Half, Form]
-"""Files, which half of them, and what they are brought to."""
-
-
-def _sides(card: Card, data: Path, direction: str) -> tuple[Side | None, Side | None]:
-    """Input and target of the held-out images; one of them may lack."""
-    made = card.task in MAKERS
-    layout = find_layout(data, "photos" if made else None)
-    a, b = _held_out(layout)
-    out_channels = card.out_channels or card.channels
-    if made:
-        return None, (a, None, _form(card, out_channels))
-    halves: tuple[Half, Half] = ("left", "right") if layout.kind == "joined" else (None, None)
-    sides = [(a, halves[0]), (b, halves[1])]
-    counts = [card.channels, out_channels]
-    if direction == "BtoA":
-        sides.reverse()
-        if card.pipeline == "cyclegan":
-            counts.reverse()
-    source, target = (
-        (paths, half, _form(card, count))
-        for (paths, half), count in zip(sides, counts, strict=True)
-    )
-    return source, target if layout.kind in ("joined", "folders") else None
-
-
-def _samples(card: Card, data: Path, direction: str) -> Iterator[Sample]:
-    source, target = _sides(card, data, direction)
-    sources = prepare(*source, _quiet) if source else None
-    targets = prepare(*target, _quiet) if target else None
-    side = source or target
-    assert side
-    paths = side[0]
-    stems: dict[str, int] = {}
-    for number, path in enumerate(paths):
-        found = [results[number] for results in (sources, targets) if results is not None]
-        if any(isinstance(one, str) for one in found):
-            continue
-        wanted = _read(targets[number][0]) if targets else None
-        if sources is not None:
-            given = _read(sources[number][0])
+    def __init__(self, card: Card, folders: Sequence[Path], direction: str) -> None:
+        self.made = card.task if card.task in MAKERS else None
+        layout = card.recipe.get("data", {}).get("layout")
+        if self.made:
+            sets = photo_sets(folders)
+        elif card.pipeline == "cyclegan":
+            sets = unpaired_sets(folders, layout)
         else:
-            assert wanted is not None
-            photo = wanted[0].permute(1, 2, 0).numpy()
-            made = MAKERS[card.task](photo, np.random.default_rng(number))
-            given = torch.from_numpy(np.ascontiguousarray(made)).permute(2, 0, 1)[None]
-        # Of a.png and a.jpg both results are kept.
-        again = stems[path.stem] = stems.get(path.stem, 0) + 1
-        name = path.stem if again == 1 else f"{path.stem}-{again}"
-        yield Sample(name, given, wanted)
+            sets = paired_sets(folders, layout)
+        split = sets.tests
+        self.held_out = bool(split.a or split.b)
+        if not self.held_out:
+            split = sets.train
+        self.paired = sets.paired
+        self.skipped: dict[str, str] = {}
+        channels = card.channels, card.out_channels or card.channels
+        back = direction == "BtoA"
+        if back and card.pipeline == "cyclegan":
+            channels = channels[::-1]
+        forms = _form(card, channels[0]), _form(card, channels[1])
+        if sets.paired:
+            found = prepare_pairs(sets, split, direction, forms, self.skipped, _quiet)
+        else:
+            sides = [(split.a, sets.halves[0]), (split.b, sets.halves[1])]
+            given, wanted = sides[::-1] if back else sides
+            found = (
+                prepare_one(*given, forms[0], self.skipped, _quiet),
+                prepare_one(*wanted, forms[1], self.skipped, _quiet),
+            )
+        self._sources, self._targets = found
+        self._inputs = self._targets if self.made else self._sources
+
+    @property
+    def count(self) -> int:
+        """Images that are translated."""
+        return len(self._inputs)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are images enough on both sides for a kernel distance."""
+        return min(self.count, len(self._targets)) >= LEAST
+
+    @property
+    def copies(self) -> bool:
+        """Whether the input is an answer: a partner of the same number of channels."""
+        return (
+            self.paired
+            and self.made not in ("colourise", "edges")
+            and self._inputs.shapes[0] == self._targets.shapes[0]
+        )
+
+    def samples(self) -> Iterator[Sample]:
+        """Each input with its target, if it has one."""
+        stems: dict[str, int] = {}
+        for number, file in enumerate(self._inputs.names):
+            target = _read(self._targets, number) if self.paired else None
+            if self.made:
+                assert target is not None
+                photo = target[0].permute(1, 2, 0).numpy()
+                made = MAKERS[self.made](photo, np.random.default_rng(number))
+                source = torch.from_numpy(np.ascontiguousarray(made)).permute(2, 0, 1)[None]
+            else:
+                source = _read(self._sources, number)
+            # Of a.png and a.jpg both results are kept.
+            stem = Path(file).stem
+            again = stems[stem] = stems.get(stem, 0) + 1
+            yield Sample(stem if again == 1 else f"{stem}-{again}", source, target)
+
+    def wanted(self) -> Iterator[Tensor]:
+        """The set that outputs should look like."""
+        for number in range(len(self._targets)):
+            yield _read(self._targets, number)
+
+    def protocol(self) -> str:
+        """What figures are to be published with."""
+        height, width = self._inputs.shapes[0][:2]
+        which = "held-out images" if self.held_out else "training images (none were held out)"
+        text = f"{self.count} {which}, the first {width}x{height}, sized as in training"
+        if self.skipped:
+            text += f", {len(self.skipped)} files left out"
+        return text + ("; PSNR and SSIM on all channels" if self.paired else "")
 
 
-def _set(card: Card, data: Path, direction: str) -> Iterator[Tensor]:
-    """The held-out images of the set that outputs should look like."""
-    layout = find_layout(data)
-    a, b = _held_out(layout)
-    channels = card.out_channels or card.channels
-    found = prepare(a if direction == "BtoA" else b, None, _form(card, channels), _quiet)
-    yield from (_read(one[0]) for one in found if not isinstance(one, str))
-
-
-def _read(file: Path) -> Tensor:
-    pixels = np.load(file)
+def _read(images: Prepared, index: int) -> Tensor:
+    pixels = np.array(images.pixels(index))
     top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
     return torch.from_numpy(pixels.astype(np.float32) / top).permute(2, 0, 1)[None]
 
 
 def _translated(
-    model: Model, direction: str, source: Tensor, device: torch.device, dtype: torch.dtype
+    network: nn.Module, card: Card, source: Tensor, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    card = model.card
-    role = "generator"
-    if card.pipeline == "cyclegan":
-        role = "b_to_a" if direction == "BtoA" else "a_to_b"
-    network = model.networks[role].to(device)
     low, high = card.value_range
     multiple = card.size_multiple
+    least = int(getattr(network, "minimum", 1))
     height, width = source.shape[-2:]
-    grow = (-width % multiple, -height % multiple)
-    padded = np.pad(source.numpy(), ((0, 0), (0, 0), (0, grow[1]), (0, grow[0])), mode="reflect")
-    x = torch.from_numpy(padded).to(device) * (high - low) + low
+    grow = [max(side, least) + -max(side, least) % multiple - side for side in (height, width)]
+    edges = ((0, 0), (0, 0), (0, grow[0]), (0, grow[1]))
+    x = torch.from_numpy(np.pad(source.numpy(), edges, mode="reflect")).to(device)
     half = dtype != torch.float32
+    network.to(device)
     with torch.inference_mode(), torch.autocast(device.type, dtype if half else None, enabled=half):
-        y = network(x).float()
+        y = network(x * (high - low) + low).float()
     y = ((y - low) / (high - low)).clamp(0, 1)[..., :height, :width].cpu()
     if card.bit_depth == 8:
         y = (y * 255).round() / 255
@@ -274,21 +306,8 @@ def _score(output: Tensor, target: Tensor, lpips: LpipsDistance | None) -> dict[
     return row
 
 
-def _copies(samples: list[Sample]) -> bool:
-    """Whether input and target are alike enough in kind for the input to be an answer."""
-    target = samples[0].target
-    return target is not None and target.shape == samples[0].source.shape
-
-
 def _rgb(image: Tensor) -> Tensor:
     return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]
-
-
-def _protocol(card: Card, samples: list[Sample]) -> str:
-    height, width = samples[0].source.shape[-2:]
-    pairs = "PSNR and SSIM on all channels of 8-bit images" if samples[0].target is not None else ""
-    text = f"{len(samples)} held-out images, first {width}x{height}, as in training; {pairs}"
-    return text.rstrip("; ")
 
 
 def _folder(model: str, models: list[str]) -> str:
@@ -310,13 +329,12 @@ def _save(file: Path, image: Tensor) -> None:
 def _write_results(
     out: Path,
     report: TranslationReport,
-    samples: list[Sample],
+    data: _Data,
     models: list[str],
     kept: dict[str, list[Path]],
 ) -> None:
     rows = []
-    paired = samples[0].target is not None
-    for sample in samples:
+    for sample in data.samples():
         files = [out / "input" / f"{sample.name}.png"]
         _save(files[0], sample.source)
         files += kept[sample.name]
@@ -324,7 +342,7 @@ def _write_results(
             files.append(out / "target" / f"{sample.name}.png")
             _save(files[-1], sample.target)
         rows.append({"name": sample.name, "images": [f.relative_to(out).as_posix() for f in files]})
-    columns = ["input", *(_folder(m, models) for m in models), *(["target"] if paired else [])]
+    columns = ["input", *(_folder(m, models) for m in models), *(["target"] if data.paired else [])]
     content = {
         "columns": columns,
         "rows": rows,

@@ -11,10 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from ..data.pixels import Frame, Image, resize, split_alpha, spread
+from ..data.makers import MAKERS
+from ..data.pixels import Frame, Image, resize, split_alpha, spread, to_bits
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..model_file import Card, Model, load_model
@@ -85,11 +87,10 @@ class Translator:
         self.device, self.dtype = choose(device, precision)
         self._auto, self._say, self._said = precision == "auto", say, False
         path = default_translation() if model is None else resolve(model)
-        loaded = _load(path)
+        loaded = load_translation(path)
         self.card = loaded.card
-        both = {name for name, role in ROLES.items() if role in loaded.networks}
-        self.direction = _direction(path, direction, both)
-        network = loaded.networks[ROLES[self.direction] if both else "generator"]
+        both = loaded.card.pipeline == "cyclegan"
+        self.direction, network = directed(path, loaded, direction)
         self.channels, self.out_channels = _channels(loaded.card, self.direction if both else None)
         reach = getattr(network, "reach", None)
         self._reach: int | None = loaded.card.reach if loaded.card.reach is not None else reach
@@ -129,13 +130,25 @@ class Translator:
         size = self._sized(colour.shape[1], colour.shape[0])
         if alpha is not None:  # what lies under clear pixels is arbitrary and would bleed out
             colour, alpha = spread(colour, alpha), resize(alpha, size)
-        given = to_channels(resize(colour, size), self.channels)
+        given = self._given(to_channels(resize(colour, size), self.channels))
         if self._chroma_side is None:
             colour = self._run(given, progress)
         else:
             small = resize(given, _shorter(*size, min(self._chroma_side, *size)))
             colour = with_colours(given, self._run(small, progress))
         return replace(frame, colour=colour, alpha=alpha)
+
+    def _given(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """What the network takes: 16 bits where it was trained on them, lines where on lines."""
+        if self.card.bit_depth == 16 and pixels.dtype.itemsize == 1:
+            return to_bits(pixels, 16)
+        if self.card.input == "edges":
+            top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+            unit = pixels.astype(np.float32) / np.float32(top)
+            if np.mean((unit > 0.1) & (unit < 0.9)) > 0.2:  # a photo, and no drawing
+                lines = MAKERS["edges"](unit.repeat(3, axis=2), np.random.default_rng(0))
+                return (lines * top).astype(pixels.dtype)
+        return pixels
 
     def __call__(self, image: Any, progress: Progress | None = None) -> Any:
         """Translate what `translate` takes."""
@@ -249,7 +262,12 @@ def translate(
     return translator(image, progress)
 
 
-def _load(path: Path) -> Model:
+def load_translation(path: Path) -> Model:
+    """Load imgan's own model file, or a published generator.
+
+    Raises:
+        ImganError: it cannot be loaded, or does other work.
+    """
     if path.suffix == ".safetensors":
         model = load_model(path)
     else:
@@ -265,12 +283,20 @@ def _load(path: Path) -> Model:
     return model
 
 
-def _direction(path: Path, asked: str | None, has: set[str]) -> str:
-    """The direction to go; `has` holds those of a CycleGAN file, and is empty for one generator."""
-    direction = asked or ("BtoA" if has == {"BtoA"} else "AtoB")
-    if direction not in (has or {"AtoB"}):
-        raise ImganError(f"{path} goes one way only; leave out --direction {direction}")
-    return direction
+def directed(path: Path, model: Model, asked: str | None) -> tuple[str, nn.Module]:
+    """The direction to go, by default the one that was trained, and the network that goes there.
+
+    Raises:
+        ImganError: the model was not trained to go there.
+    """
+    has = [name for name, role in ROLES.items() if role in model.networks]
+    recipe = model.card.recipe
+    one = recipe.get("directions" if has else "direction")
+    trained = [one] if one in ROLES else has or ["AtoB"]
+    direction = asked or trained[0]
+    if direction not in trained:
+        raise ImganError(f"{path} was trained to go {trained[0]}; leave out --direction {asked}")
+    return direction, model.networks[ROLES[direction] if has else "generator"]
 
 
 def _channels(card: Card, direction: str | None) -> tuple[int, int]:

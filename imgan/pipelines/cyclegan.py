@@ -13,6 +13,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.prepared import Form
+from ..data.sets import unpaired_sets
 from ..data.translation import Unpaired, load_unpaired
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
@@ -80,7 +81,8 @@ class CycleGAN:
             Form(recipe.channels, data.resize, data.load, data.size),
             Form(recipe.out_channels, data.resize, data.load, data.size),
         )
-        images, self._skipped = load_unpaired(folders, forms, recipe.seed, data.flip, progress)
+        sets = unpaired_sets(folders, data.layout)
+        images, self._skipped = load_unpaired(sets, forms, recipe.seed, data.flip, progress)
         self._data = {
             "a": len(images.train[0]),
             "b": len(images.train[1]),

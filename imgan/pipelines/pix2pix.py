@@ -13,6 +13,7 @@ from torch.nn.functional import l1_loss, mse_loss
 from .. import __version__
 from ..core import AdversarialStep, Log, feature_matching, frozen
 from ..data.prepared import Form
+from ..data.sets import paired_sets, photo_sets
 from ..data.translation import Pairs, load_pairs
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
@@ -61,8 +62,9 @@ class Pix2Pix:
             Form(recipe.channels, data.resize, data.load, data.size),
             Form(recipe.out_channels, data.resize, data.load, data.size),
         )
+        sets = photo_sets(folders) if data.make else paired_sets(folders, data.layout)
         pairs, self._skipped = load_pairs(
-            folders, recipe.direction, forms, recipe.seed, data.flip, data.make, progress
+            sets, recipe.direction, forms, recipe.seed, data.flip, data.make, progress
         )
         self._data = {
             "pairs": len(pairs),

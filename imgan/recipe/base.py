@@ -216,8 +216,9 @@ class Base(Strict):
     """What every recipe has beside its pipeline's own settings.
 
     `init` is a model file (or the name of a shipped model) whose weights the generators start from;
-    tensors of another shape start fresh. Of several, the mean of their weights: stages of one
-    training average to a better start than any of them (Wortsman et al. 2022, model soups).
+    tensors of another shape, as those of the last layer at another scale, start fresh. Of several,
+    the mean of their weights: stages of one training average to a better start than any of them
+    (Wortsman et al. 2022, model soups).
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

@@ -21,6 +21,7 @@ from .base import (
     Pixel,
     Positive,
     Strict,
+    UNetCriticSpec,
     Width,
 )
 
@@ -73,6 +74,15 @@ class CoarseToFineSpec(Strict):
         """Sides are multiples of this."""
         return int(2 ** (4 + self.enhancers))
 
+    @model_validator(mode="after")
+    def _halves(self) -> CoarseToFineSpec:
+        if self.width % 2**self.enhancers:
+            raise ValueError(
+                f"each enhancer has half of the width before it; make width {self.width} a "
+                f"multiple of {2**self.enhancers}"
+            )
+        return self
+
 
 class TranslationAdversary(Adversary):
     """The game over translated images.
@@ -101,13 +111,15 @@ class Jitter(Strict):
     """Images are resized to `load` pixels, cut to `size`, and flipped, alike for both of a pair.
 
     ``resize: stretch`` makes every image square as the papers do, ``shorter`` keeps proportions,
-    ``none`` cuts crops from the images as they are (larger ones only).
+    ``none`` cuts crops from the images as they are. `layout` says what the data folder is where it
+    cannot be told by looking, as of side-by-side pairs whose halves are no squares: ``joined``.
     """
 
     size: Annotated[int, Field(ge=16, le=2048)] = 256
     load: Annotated[int, Field(ge=16, le=4096)] = 286
     resize: Literal["stretch", "shorter", "none"] = "stretch"
     flip: bool = True
+    layout: Literal["joined", "folders", "unpaired"] | None = None
 
     @model_validator(mode="after")
     def _pairs(self) -> Jitter:
@@ -153,7 +165,7 @@ class Pix2PixRecipe(Base):
     def _pairs(self) -> Pix2PixRecipe:
         if not (self.pixel.weight or self.perceptual or self.lpips or self.adversary):
             raise ValueError("nothing is to be minimised; give pixel.weight, perceptual or lpips")
-        _check_size(self.data.size, self.generator.size_multiple)
+        _check_size(self.data.size, self.generator)
         _check_critic(self.data.size, self.adversary)
         made = {"colourise": (1, 3), "edges": (1, 3), "sharpen": (3, 3), "denoise": (3, 3)}
         if self.data.make and (self.channels, self.out_channels) != made[self.data.make]:
@@ -161,6 +173,12 @@ class Pix2PixRecipe(Base):
             raise ValueError(
                 f"data.make {self.data.make} goes from {given} to {wanted} channels; set channels: "
                 f"{given} and out_channels: {wanted}"
+            )
+        if self.data.make and self.direction != "AtoB":
+            raise ValueError("with data.make the input is made from the photo: direction is AtoB")
+        if self.adversary and self.adversary.history:
+            raise ValueError(
+                "history keeps images without the inputs that this critic sees; set it to 0"
             )
         if (self.perceptual or self.lpips) and self.out_channels != 3:
             raise ValueError("perceptual costs see RGB; set out_channels: 3 or leave them out")
@@ -198,7 +216,7 @@ class CycleGANRecipe(Base):
 
     @model_validator(mode="after")
     def _pairs(self) -> CycleGANRecipe:
-        _check_size(self.data.size, self.generator.size_multiple)
+        _check_size(self.data.size, self.generator)
         _check_critic(self.data.size, self.adversary)
         if self.channels != self.out_channels and (self.identity.a or self.identity.b):
             raise ValueError(
@@ -207,17 +225,25 @@ class CycleGANRecipe(Base):
             )
         if self.adversary and self.adversary.feature_matching:
             raise ValueError("feature_matching compares pairs, and CycleGAN has none; set it to 0")
-        if not (self.adversary or self.cycle.a or self.cycle.b):
-            raise ValueError("nothing is to be minimised; give cycle.a, cycle.b or an adversary")
+        if (self.directions != "BtoA" and not self.cycle.a) or (
+            self.directions != "AtoB" and not self.cycle.b
+        ):
+            raise ValueError(
+                "without its cycle a translation may ignore its input, and the way back is not "
+                "trained; give cycle.a and cycle.b a weight for each direction"
+            )
         return self
 
 
-def _check_size(size: int, multiple: int) -> None:
+def _check_size(size: int, generator: UNetSpec | ResNetSpec | CoarseToFineSpec) -> None:
+    multiple = generator.size_multiple
     if size % multiple:
         raise ValueError(
             f"the generator takes sides in multiples of {multiple} and data.size is {size}; change "
             "one of them"
         )
+    if isinstance(generator, CoarseToFineSpec) and size < 2 * multiple:
+        raise ValueError(f"this generator takes {2 * multiple} pixels and more: raise data.size")
 
 
 def _check_critic(size: int, adversary: TranslationAdversary | None) -> None:
@@ -228,6 +254,8 @@ def _check_critic(size: int, adversary: TranslationAdversary | None) -> None:
         needed = 2 ** (critic.layers + 2 + critic.scales - 1)
     else:
         needed = 16 if critic else 0
+    if isinstance(critic, UNetCriticSpec) and size % 8:
+        raise ValueError(f"the unet critic takes sides in multiples of 8 and data.size is {size}")
     if size < needed:
         raise ValueError(
             f"the critic needs images of {needed} pixels and data.size is {size}; raise data.size "

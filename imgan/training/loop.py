@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from ..core import EMA, AdversarialStep, Health, Log, NotFinite
+from ..data.translation import PREVIEW
 from ..errors import ImganError, Stopped
 from ..files import replacing
 from ..model_file import save_model
@@ -29,9 +30,6 @@ from .stream import Portions, stream
 
 AGREE_EVERY = 8
 """Steps between two looks of several processes at whether one was asked to stop."""
-
-PREVIEW_ITEM = 2**40
-"""Previews show the items from here on: training never comes so far."""
 
 
 class Trainer:
@@ -275,7 +273,7 @@ class Trainer:
     def _preview(self) -> None:
         if not self.accelerator.is_main_process:
             return
-        items = [self.dataset[PREVIEW_ITEM + i] for i in range(4)]
+        items = [self.dataset[PREVIEW + i] for i in range(4)]
         batch = {k: torch.stack([item[k] for item in items]) for k in items[0]}
         batch = {k: v.to(self.accelerator.device) for k, v in batch.items()}
         with self.ema.averaged() as players, torch.no_grad():
@@ -295,7 +293,7 @@ class Trainer:
         if self.accelerator.is_main_process:
             try:
                 write_run_page(self.folder.path)
-            except (ImganError, OSError) as error:
+            except Exception as error:
                 self.display.say(f"index.html was not written: {error}")
 
     def _save(self) -> None:

@@ -84,7 +84,7 @@ def explained(error: Exception, processes: int, last: str) -> Exception:
     if isinstance(error, torch.OutOfMemoryError):
         return ImganError(
             "the device has not the memory for a step; set train.accumulate to 2 or more, or "
-            "train.batch or data.crop lower."
+            "train.batch or the images smaller."
         )
     return error
 

@@ -154,7 +154,7 @@ def test_tiles_are_said_to_differ(here, run) -> None:
     ("arguments", "model", "sentence"),
     [
         (["missing.png"], "one", "there is no file missing.png"),
-        (["a.png", "--direction", "BtoA"], "one", "goes one way only"),
+        (["a.png", "--direction", "BtoA"], "one", "was trained to go AtoB"),
         (["a.png", "--direction", "up"], "two", "--direction is AtoB or BtoA"),
         (["a.png", "--size", "x"], "one", "--size is a number"),
         (["a.png", "--format", "heic"], "one", "--format is one of"),

@@ -7,6 +7,7 @@ from PIL import Image
 
 from imgan.data.makers import MAKERS
 from imgan.data.prepared import Form, luma
+from imgan.data.sets import paired_sets, photo_sets, unpaired_sets
 from imgan.data.translation import PREVIEW, load_pairs, load_unpaired
 
 SIZE = 24
@@ -36,7 +37,7 @@ def ramps(tmp_path):
 
 def pairs_of(folder, direction="AtoB", make=None, channels=(3, 3), **options):
     forms = (form(channels[0], **options), form(channels[1], **options))
-    return load_pairs([folder], direction, forms, 0, True, make, quiet)
+    return load_pairs(paired_sets([folder]), direction, forms, 0, True, make, quiet)
 
 
 def test_both_of_a_pair_move_alike(ramps):
@@ -86,6 +87,36 @@ def test_training_never_sees_a_held_out_image(ramps):
     assert all("test" not in str(name) for name in pairs.train[0].names)
 
 
+def test_without_splits_every_twentieth_is_held_out_and_never_trained_on(tmp_path):
+    for i in range(45):
+        Image.new("RGB", (SIZE, SIZE), (5 * i, 0, 0)).save(tmp_path / f"{i:02d}.png")
+    sets = photo_sets([tmp_path])
+    held_out = [path.stem for path in sets.tests.b]
+    assert held_out == ["09", "29"]
+    assert sets.previews == sets.tests
+    assert not set(held_out) & {path.stem for path in sets.train.b}
+    assert len(sets.train.b) == 43
+    assert photo_sets([tmp_path]) == sets
+
+
+def test_heaps_that_nearly_pair_up_are_two_sets(ramps):
+    (ramps / "trainB" / "4.png").unlink()
+    (ramps / "trainA" / "1.jpg").write_bytes((ramps / "trainA" / "1.png").read_bytes())
+    sets = unpaired_sets([ramps])
+    assert not sets.paired
+    assert (len(sets.train.a), len(sets.train.b)) == (6, 4)
+
+
+def test_halves_that_are_no_squares_need_a_word(tmp_path):
+    from imgan.errors import ImganError
+
+    for i in range(3):
+        Image.new("RGB", (96, 32), (5 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    with pytest.raises(ImganError, match=r"say data\.layout"):
+        paired_sets([tmp_path])
+    assert paired_sets([tmp_path], "joined").halves == ("left", "right")
+
+
 def test_corrupt_files_and_unequal_pairs_are_named_and_left_out(ramps):
     (ramps / "trainA" / "0.png").write_bytes(b"not an image")
     Image.new("RGB", (50, 40)).save(ramps / "trainB" / "1.png")
@@ -107,7 +138,7 @@ def test_unpaired_sets_are_drawn_independently(ramps):
     (ramps / "trainB" / "4.png").unlink()
     for i, file in enumerate(sorted((ramps / "trainB").iterdir())):
         file.rename(ramps / "trainB" / f"other{i}.png")
-    images, _ = load_unpaired([ramps], (form(), form()), 0, True, quiet)
+    images, _ = load_unpaired(unpaired_sets([ramps]), (form(), form()), 0, True, quiet)
     assert (len(images.train[0]), len(images.train[1])) == (5, 4)
     seen = {tuple(round(images[i][k][2].mean().item(), 2) for k in "ab") for i in range(20)}
     assert len(seen) > 8  # 5 x 4 combinations
@@ -115,7 +146,7 @@ def test_unpaired_sets_are_drawn_independently(ramps):
 
 def test_two_folders_serve_as_the_two_sets(ramps):
     folders = [ramps / "trainA", ramps / "testB"]
-    images, _ = load_unpaired(folders, (form(), form()), 0, False, quiet)
+    images, _ = load_unpaired(unpaired_sets(folders), (form(), form()), 0, False, quiet)
     assert (len(images.train[0]), len(images.train[1])) == (5, 2)
 
 

@@ -31,7 +31,7 @@ def models(pairs, tmp_path_factory) -> dict[str, Path]:
 
 
 def test_scores_are_those_of_the_kept_images(models, pairs, tmp_path):
-    report = evaluate_translation([models["pix2pix"]], pairs, out=tmp_path, device="cpu")
+    report = evaluate_translation([models["pix2pix"]], [pairs], out=tmp_path, device="cpu")
     copy, model = report.models
     assert copy.model == "input"
     assert list(model.images) == ["0", "1", "2"]
@@ -50,7 +50,7 @@ def test_scores_are_those_of_the_kept_images(models, pairs, tmp_path):
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
 def test_cyclegan_is_scored_by_the_pairs_both_ways(models, pairs, direction):
-    report = evaluate_translation([models["cyclegan"]], pairs, direction=direction, device="cpu")
+    report = evaluate_translation([models["cyclegan"]], [pairs], direction=direction, device="cpu")
     assert report.direction == direction
     assert len(report.models[1].images) == 3
 
@@ -59,7 +59,7 @@ def test_photos_of_a_pair_maker(tmp_path):
     recipe = content("pix2pix", 1) | {"channels": 1, "out_channels": 3}
     recipe["data"] |= {"make": "colourise", "resize": "shorter"}
     model = trainer(tmp_path / "run", [PHOTOS], recipe).run()
-    report = evaluate_translation([model], PHOTOS, device="cpu")
+    report = evaluate_translation([model], [PHOTOS], device="cpu")
     assert [scores.model for scores in report.models] == [str(model)]  # grey is no answer
     assert len(report.models[0].images) == 4
 
@@ -72,7 +72,7 @@ def test_unpaired_sets_have_images_and_no_pair_scores(models, pairs, tmp_path):
                 tmp_path / "data" / f"test{side}" / f"{name}{i}.png"
             )
     report = evaluate_translation(
-        [models["cyclegan"]], tmp_path / "data", out=tmp_path / "out", device="cpu"
+        [models["cyclegan"]], [tmp_path / "data"], out=tmp_path / "out", device="cpu"
     )
     assert report.means() == {str(models["cyclegan"]): {}}
     assert json.loads((tmp_path / "out" / "results.json").read_text())["columns"] == [
@@ -81,10 +81,36 @@ def test_unpaired_sets_have_images_and_no_pair_scores(models, pairs, tmp_path):
     ]
 
 
+def test_a_folder_for_each_set_and_heaps_that_nearly_pair_up(models, pairs, tmp_path):
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        for i in range(12):
+            Image.new("RGB", (40, 40), (9 * i, 50, 90)).save(tmp_path / side / f"{i:02d}.png")
+    folders = [tmp_path / "A", tmp_path / "B"]
+    for direction in ("AtoB", "BtoA"):
+        report = evaluate_translation(
+            [models["cyclegan"]], folders, direction=direction, device="cpu"
+        )
+        assert report.protocol[0].startswith("1 held-out images")
+    (tmp_path / "B" / "11.png").unlink()
+    assert evaluate_translation([models["cyclegan"]], [tmp_path], device="cpu").models
+
+
+def test_what_was_not_trained_is_refused(models, pairs, tmp_path):
+    with pytest.raises(ImganError, match="was trained to go AtoB"):
+        evaluate_translation([models["pix2pix"]], [pairs], direction="BtoA", device="cpu")
+    one_way = content("cyclegan", 1) | {"directions": "BtoA"}
+    model = trainer(tmp_path / "run", [pairs], one_way).run()
+    assert evaluate_translation([model], [pairs], device="cpu").direction == "BtoA"
+    with pytest.raises(ImganError, match="cannot be scored on the same images"):
+        evaluate_translation([models["pix2pix"], model], [pairs], device="cpu")
+
+
 def test_a_model_is_known_by_its_card(models):
     assert is_translation(models["pix2pix"])
     assert not is_translation("x4-mse")
-    assert not is_translation("nowhere.safetensors")
+    with pytest.raises(ImganError, match="there is no model nowhere"):
+        is_translation("nowhere.safetensors")
 
 
 class Backbone(torch.nn.Module):

@@ -314,7 +314,7 @@ def test_the_default_is_the_shipped_model(files, monkeypatch) -> None:
     ("options", "sentence"),
     [
         ({"direction": "CtoD"}, "--direction is AtoB or BtoA"),
-        ({"direction": "BtoA"}, "goes one way only; leave out --direction BtoA"),
+        ({"direction": "BtoA"}, "was trained to go AtoB; leave out --direction BtoA"),
         ({"tile": 4}, "--tile is at least 16"),
         ({"overlap": -1}, "--overlap is at least 0"),
         ({"size": "big"}, "--size is a number of pixels"),
