@@ -55,7 +55,7 @@ def write_json(path: Path, content: object) -> None:
             beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise ImganError(
-            f"{path} cannot be written ({error.strerror or error}); give --json another place"
+            f"{path} cannot be written ({error.strerror or error}); take another place"
         ) from None
 
 

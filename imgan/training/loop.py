@@ -14,7 +14,7 @@ from torch import nn
 from ..core import EMA, AdversarialStep, Health, Log, NotFinite
 from ..data.translation import PREVIEW
 from ..errors import ImganError, Stopped
-from ..files import replacing
+from ..files import replacing, write_json
 from ..model_file import save_model
 from ..pipelines import make_pipeline
 from ..pipelines.costs import gan_loss, noise, penalty
@@ -205,6 +205,7 @@ class Trainer:
             try:
                 if self.accelerator.is_main_process:
                     self.folder.write_recipe(self.recipe)
+                    write_json(self.folder.data, self.pipeline.data_card())
                     self.metrics = Metrics(self.folder.metrics, self.step_number)
                 with self.display.running():
                     self._loop()

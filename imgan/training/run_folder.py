@@ -33,11 +33,12 @@ _FREE = {
 
 
 class RunFolder:
-    """Paths of a run: recipe.yaml, metrics.jsonl, checkpoints/, previews/, model.safetensors."""
+    """Paths of a run: recipe, data (what was found and skipped), metrics, checkpoints, model."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.recipe = path / "recipe.yaml"
+        self.data = path / "data.json"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.previews = path / "previews"
