@@ -13,10 +13,7 @@ from pathlib import Path
 from imgan.model_file import load_model, save_model
 
 HERE = Path(__file__).parent
-NAMES = {
-    "srgan": "64 photographs under CC0, CC-BY and CC-BY-SA, listed in assets/README.md",
-    "pix2pix": "46 photographs under CC0 or in the public domain, listed in assets/README.md",
-}
+DATA = "64 photographs under CC0, CC-BY and CC-BY-SA, listed in assets/README.md"
 LARGEST = 12e6
 """Bytes; larger models are stored in half precision, which loading turns into float32 again."""
 
@@ -39,7 +36,7 @@ def main(source: Path, name: str, reports: list[str]) -> None:
             "name": name,
             "scores": scores,
             "licence": "Apache-2.0",
-            "data": card.data | {"name": NAMES[card.pipeline]},
+            "data": card.data | {"name": DATA},
         }
     )
     half = source.stat().st_size > LARGEST

@@ -1,8 +1,13 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from imgan.data.prepared import luma
 from imgan.inference.chroma import with_colours
+from imgan.inference.translate import translate
+from imgan.shipped import TRANSLATION, shipped_models
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
@@ -23,3 +28,18 @@ def test_a_grey_answer_changes_nothing():
     grey = np.random.default_rng(1).integers(0, 256, (40, 30, 1), np.uint8)
     out = with_colours(grey, np.full((10, 8, 3), 77, np.uint8))
     np.testing.assert_array_equal(out, grey.repeat(3, axis=2))
+
+
+@pytest.mark.skipif(TRANSLATION not in shipped_models(), reason="the model is not shipped")
+def test_the_shipped_model_colours_a_grey_photo_of_any_size():
+    photo = Image.open(Path(__file__).parents[1] / "files" / "photos" / "casa-mila.jpg").convert(
+        "L"
+    )
+    for size in (photo.size, (61, 203)):
+        grey = photo.resize(size)
+        out = translate(grey, device="cpu")
+        assert (out.mode, out.size) == ("RGB", size)
+        pixels = np.asarray(out).astype(float)
+        light = luma(pixels)[:, :, 0]
+        assert np.abs(light - np.asarray(grey)).mean() < 3
+        assert (pixels.max(2) - pixels.min(2)).mean() > 2

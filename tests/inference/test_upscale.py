@@ -300,7 +300,7 @@ def test_community_without_spandrel(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setitem(sys.modules, "spandrel", None)
     torch.save({}, tmp_path / "a.pth")
-    with pytest.raises(ImganError, match=r"pip install 'imgan\[community\]'"):
+    with pytest.raises(ImganError, match=r"pip install spandrel"):
         upscale(pixels(), model=tmp_path / "a.pth")
 
 
@@ -322,4 +322,7 @@ def test_shipped_models_beat_bicubic(name) -> None:
 @needs_models
 def test_shipped_models_keep_flat_colour() -> None:
     flat = np.full((24, 24, 3), (200, 30, 120), np.uint8)
-    assert np.abs(upscale(flat, precision="float32").astype(int) - flat[0, 0]).max() <= 6
+    off = np.abs(upscale(flat, precision="float32").astype(int) - flat[0, 0])
+    assert off[16:-16, 16:-16].max() <= 2
+    assert off.max() <= 16  # where the network sees the border, most in the corners
+    assert off.mean() < 1

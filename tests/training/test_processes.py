@@ -85,6 +85,8 @@ def test_files_are_written_once(two):
     files = sorted(str(p.relative_to(two)) for p in two.rglob("*") if p.is_file())
     assert files == [
         "checkpoints/step-00000001.pt",
+        "data.json",
+        "index.html",
         "metrics.jsonl",
         "model.safetensors",
         "previews/00000000.png",
