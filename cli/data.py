@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -101,11 +100,9 @@ def check(
     with _counting() as progress:
         report = run(root, layout, progress)
     if json_file:
-        from ..files import replacing
+        from ..files import write_json
 
-        with replacing(json_file) as beside:
-            text = json.dumps(report.to_dict(), indent=1, ensure_ascii=False)
-            beside.write_text(text + "\n", encoding="utf-8", errors="replace")
+        write_json(json_file, report.to_dict())
     _show(report)
     if not report.usable:
         raise typer.Exit(1)

@@ -20,6 +20,7 @@ from ..data.translation import prepare_one, prepare_pairs
 from ..errors import ImganError
 from ..files import replacing
 from ..inference.device import choose
+from ..inference.tiles import run_tiled
 from ..inference.translate import directed, load_translation
 from ..model_file import Card, read_card
 from ..perceptual import LpipsDistance
@@ -281,21 +282,17 @@ def _read(images: Prepared, index: int) -> Tensor:
 def _translated(
     network: nn.Module, card: Card, source: Tensor, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
-    low, high = card.value_range
-    multiple = card.size_multiple
-    least = int(getattr(network, "minimum", 1))
-    height, width = source.shape[-2:]
-    grow = [max(side, least) + -max(side, least) % multiple - side for side in (height, width)]
-    edges = ((0, 0), (0, 0), (0, grow[0]), (0, grow[1]))
-    x = torch.from_numpy(np.pad(source.numpy(), edges, mode="reflect")).to(device)
-    half = dtype != torch.float32
-    network.to(device)
-    with torch.inference_mode(), torch.autocast(device.type, dtype if half else None, enabled=half):
-        y = network(x * (high - low) + low).float()
-    y = ((y - low) / (high - low)).clamp(0, 1)[..., :height, :width].cpu()
-    if card.bit_depth == 8:
-        y = (y * 255).round() / 255
-    return torch.as_tensor(y)
+    answer = run_tiled(
+        network.to(device),
+        source[0].permute(1, 2, 0).numpy(),
+        size_multiple=card.size_multiple,
+        minimum=int(getattr(network, "minimum", 1)),
+        value_range=card.value_range,
+        device=device,
+        dtype=dtype,
+    )  # [H, W, C]
+    output = torch.from_numpy(answer).permute(2, 0, 1)[None]
+    return (output * 255).round() / 255 if card.bit_depth == 8 else output
 
 
 def _score(output: Tensor, target: Tensor, lpips: LpipsDistance | None) -> dict[str, float]:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
@@ -18,6 +17,7 @@ from ..data.translation import Unpaired, load_unpaired
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
 from ..recipe import CycleGANRecipe
+from .fidelity import DISTANCES
 from .init import start_from
 from .pictures import rows, shown
 from .pipeline import Batch, Exact, Networks, Progress
@@ -102,7 +102,7 @@ class CycleGAN:
             fakes[way.other], same = self._translate(players[way.there], way, batch)
             weight = getattr(self.recipe.identity, way.other)
             if same is not None:
-                distance = _distance(self.recipe.identity.kind)
+                distance = DISTANCES[self.recipe.identity.kind]
                 costs[f"identity_{way.other}"] = weight * distance(same, batch[way.other])
         if not self.critics:
             costs |= self._cycles(players, fakes, batch)
@@ -137,7 +137,7 @@ class CycleGAN:
         for way in self._ways:
             if weight := getattr(self.recipe.cycle, way.own):
                 returned = players[way.back](fakes[way.other]).float()
-                distance = _distance(self.recipe.cycle.kind)
+                distance = DISTANCES[self.recipe.cycle.kind]
                 costs[f"cycle_{way.own}"] = weight * distance(returned, batch[way.own])
         return costs
 
@@ -179,7 +179,3 @@ class CycleGAN:
             version=__version__,
             parent=self._parent,
         )
-
-
-def _distance(kind: str) -> Any:
-    return {"l1": l1_loss, "mse": mse_loss}[kind]

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import l1_loss, mse_loss
 
 from .. import __version__
 from ..core import AdversarialStep, Log, feature_matching, frozen
@@ -17,8 +16,8 @@ from ..data.sets import paired_sets, photo_sets
 from ..data.translation import Pairs, load_pairs
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
-from ..perceptual import LpipsDistance, PerceptualLoss
 from ..recipe import Pix2PixRecipe
+from .fidelity import Fidelity
 from .init import start_from
 from .pictures import rows, shown
 from .pipeline import Batch, Exact, Networks, Progress
@@ -45,13 +44,8 @@ class Pix2Pix:
             critic = build_critic(spec.name, spec.model_dump(exclude={"name"}) | seen)
             self.networks["critic"] = critic
             self.critics = ("critic",)
-        self._features, self._lpips = None, None
-        if recipe.perceptual:
-            p = recipe.perceptual
-            self._features = PerceptualLoss(p.layers, p.weights, p.criterion)
-        if recipe.lpips:
-            self._lpips = LpipsDistance(recipe.lpips.backbone, recipe.lpips.weights)
-        self.frozen = tuple(m for m in (self._features, self._lpips) if m is not None)
+        self._fidelity = Fidelity(recipe.pixel, recipe.perceptual, recipe.lpips)
+        self.frozen = self._fidelity.modules
         self._skipped: dict[str, str] = {}
         self._data: dict[str, Any] = {}
 
@@ -81,7 +75,8 @@ class Pix2Pix:
         """One move of each player; ``batch`` is in [-1, 1], ``source`` and ``target``."""
         source, target = batch["source"], batch["target"]
         fake = players["generator"](source).float()
-        costs = self._fidelity(fake, target)
+        costs = self._fidelity.pixels(fake, target)
+        costs |= self._fidelity.features((fake + 1) / 2, (target + 1) / 2)
         critic = players.get("critic")
         if critic is None:
             return step.generator(None, fake=fake, extra=costs)
@@ -108,20 +103,6 @@ class Pix2Pix:
                 return logits if image is fake else judge(image)
 
         return log | step.generator(opponent, fake=fake, real=target, extra=costs)
-
-    def _fidelity(self, fake: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """The costs that need no critic."""
-        recipe = self.recipe
-        costs: dict[str, Tensor] = {}
-        if recipe.pixel.weight:
-            distance = {"l1": l1_loss, "mse": mse_loss}[recipe.pixel.kind]
-            costs[recipe.pixel.kind] = recipe.pixel.weight * distance(fake, target)
-        made, true = (fake + 1) / 2, (target + 1) / 2
-        if self._features is not None and recipe.perceptual:
-            costs["perceptual"] = recipe.perceptual.weight * self._features(made, true)
-        if self._lpips is not None and recipe.lpips:
-            costs["lpips"] = recipe.lpips.weight * self._lpips(made, true).mean()
-        return costs
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing beside the networks."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, l1_loss, mse_loss
+from torch.nn.functional import interpolate
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.photos import Crops, PhotoSet, load_photos, summary
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
-from ..perceptual import LpipsDistance, PerceptualLoss
 from ..recipe import SRGANRecipe
+from .fidelity import Fidelity
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
 
@@ -42,14 +42,8 @@ class SRGAN:
             critic = recipe.adversary.critic
             self.networks["critic"] = build_critic(critic.name, critic.model_dump(exclude={"name"}))
             self.critics = ("critic",)
-        self._pixel = {"l1": l1_loss, "mse": mse_loss}[recipe.pixel.kind]
-        self._features, self._lpips = None, None
-        if recipe.perceptual:
-            p = recipe.perceptual
-            self._features = PerceptualLoss(p.layers, p.weights, p.criterion)
-        if recipe.lpips:
-            self._lpips = LpipsDistance(recipe.lpips.backbone, recipe.lpips.weights)
-        self.frozen = tuple(m for m in (self._features, self._lpips) if m is not None)
+        self._fidelity = Fidelity(recipe.pixel, recipe.perceptual, recipe.lpips)
+        self.frozen = self._fidelity.modules
         self._history = ImageHistory(
             recipe.adversary.history if recipe.adversary else 0, recipe.seed
         )
@@ -76,7 +70,7 @@ class SRGAN:
         """One move of each player; ``batch`` is uint8, ``low [N, 3, h, w]`` and ``high``."""
         low, high = _unit(batch["low"]), _unit(batch["high"])
         fake = players["generator"](low).float()
-        costs = self._pixel_cost(fake, high)
+        costs = self._fidelity.pixels(fake, high)
         fake, high = shifted(fake, high)
         log: Log = {}
         critic = players.get("critic")
@@ -85,21 +79,8 @@ class SRGAN:
             log |= step.discriminator(critic, real=high, fake=seen, penalty_critic=exact["critic"])
             if not step.generator_due:
                 return log
-        costs |= self._perceptual_costs(fake, high)
+        costs |= self._fidelity.features(fake, high)
         return log | step.generator(critic, fake=fake, real=high, extra=costs)
-
-    def _pixel_cost(self, fake: Tensor, high: Tensor) -> dict[str, Tensor]:
-        pixel = self.recipe.pixel
-        return {pixel.kind: pixel.weight * self._pixel(fake, high)} if pixel.weight else {}
-
-    def _perceptual_costs(self, fake: Tensor, high: Tensor) -> dict[str, Tensor]:
-        recipe = self.recipe
-        costs: dict[str, Tensor] = {}
-        if self._features is not None and recipe.perceptual:
-            costs["perceptual"] = recipe.perceptual.weight * self._features(fake, high)
-        if self._lpips is not None and recipe.lpips:
-            costs["lpips"] = recipe.lpips.weight * self._lpips(fake, high).mean()
-        return costs
 
     def state_dict(self) -> dict[str, Any]:
         """The history of generated images."""
