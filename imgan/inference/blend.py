@@ -34,7 +34,6 @@ def run_blended(
     value_range: tuple[float, float] = (0.0, 1.0),
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-    layout: torch.memory_format = torch.channels_last,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """The network's answers to overlapping tiles, each going over smoothly into the next.
@@ -47,7 +46,7 @@ def run_blended(
 
     The others, the result and the errors are those of `tiles.run_tiled` with a scale of 1.
     """
-    run = Run(network, image, 1, value_range, device or torch.device("cpu"), dtype, layout)
+    run = Run(network, image, 1, value_range, device or torch.device("cpu"), dtype)
     least = fit(max(minimum, min(tile, SMALLEST)), size_multiple)
     side = fit(max(minimum, tile), size_multiple)
     while True:

@@ -129,7 +129,6 @@ def run_tiled(
     batch: int = 1,
     device: torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-    layout: torch.memory_format = torch.channels_last,
     progress: Callable[[int, int], None] | None = None,
 ) -> NDArray[Any]:
     """The network's answer to a whole image, computed in tiles.
@@ -148,7 +147,6 @@ def run_tiled(
         value_range: what black and white are in the network.
         tile: bounds what is computed at once, see `windows`.
         batch: tiles computed at once.
-        layout: how the network's maps lie in memory; instance norm is slow in channels last.
         progress: called with the tiles done and their number.
 
     Returns:
@@ -159,7 +157,7 @@ def run_tiled(
     """
     height, width = image.shape[:2]
     padded = _pad(image, size_multiple, minimum)
-    run = Run(network, padded, scale, value_range, device or torch.device("cpu"), dtype, layout)
+    run = Run(network, padded, scale, value_range, device or torch.device("cpu"), dtype)
     while True:
         side = max(padded.shape) if reach is None else tile
         grid = windows(padded.shape[0], padded.shape[1], side, reach or 0, size_multiple)
@@ -183,7 +181,6 @@ class Run:
     value_range: tuple[float, float]
     device: torch.device
     dtype: torch.dtype
-    layout: torch.memory_format = torch.channels_last
 
     def over(
         self,
@@ -232,7 +229,7 @@ class Run:
         ):
             # Channels last is how images lie in memory.
             x = torch.from_numpy(np.stack(windows)).to(self.device).permute(0, 3, 1, 2)
-            x = x.float().contiguous(memory_format=self.layout)
+            x = x.float().contiguous(memory_format=torch.channels_last)
             x = x * ((high - low) / _white(windows[0])) + low
             y = self.network(x).float().sub_(low).mul_(1 / (high - low)).clamp_(0, 1)
             return y.permute(0, 2, 3, 1)  # [N, scale*H, scale*W, C']

@@ -100,10 +100,7 @@ class Translator:
         colours = loaded.card.task == "colourise"
         load = loaded.card.recipe.get("data", {}).get("load")
         self._chroma_side: int | None = int(load or 256) if colours else None
-        # Instance norm is slow in channels last; other networks are faster there.
-        whole = any(isinstance(part, nn.InstanceNorm2d) for part in network.modules())
-        self._layout = torch.contiguous_format if whole else torch.channels_last
-        self.network = network.to(memory_format=self._layout).to(self.device)
+        self.network = network.to(memory_format=torch.channels_last).to(self.device)
         name = re.sub(r"[^\w.-]+", "-", loaded.card.name or path.stem).strip("-.") or "translated"
         self.label = f"{name}-{self.direction}" if both else name
 
@@ -170,7 +167,6 @@ class Translator:
             "device": self.device,
             # bf16 has the bits for 256 levels, and not for 65,536.
             "dtype": torch.float32 if self._auto and pixels.itemsize > 1 else self.dtype,
-            "layout": self._layout,
             "progress": progress,
         }
         if self._reach is not None:

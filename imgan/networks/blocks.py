@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 def norm_layers(norm: str, channels: int) -> list[nn.Module]:
@@ -21,10 +22,56 @@ def norm_layers(norm: str, channels: int) -> list[nn.Module]:
     if norm == "batch":
         return [nn.BatchNorm2d(channels)]
     if norm == "instance":
-        return [nn.InstanceNorm2d(channels)]
+        return [InstanceNorm(channels)]
     if norm == "none":
         return []
     raise ValueError(f"norm is batch, instance or none, not {norm!r}")
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance norm that keeps the memory format on a processor.
+
+    torch's copies a channels_last map to a contiguous one and back, which takes longer than the
+    norm itself. Batch norm of one sample is the same thing, and has a kernel for channels_last.
+
+    Shape: ``[N, C, H, W] -> [N, C, H, W]``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+        if x.device.type != "cpu" or not last or torch.compiler.is_compiling():
+            return super().forward(x)
+        samples = [
+            F.batch_norm(sample, None, None, self.weight, self.bias, True, 0.0, self.eps)
+            for sample in torch.split(x, 1)
+        ]
+        return samples[0] if len(samples) == 1 else torch.cat(samples)
+
+
+class ReflectConv(nn.Conv2d):
+    """`nn.Conv2d` that pads by reflection, in the precision of its input.
+
+    Autocast pads in float32 on a processor: twice the memory, and a copy there and back.
+    """
+
+    def __init__(
+        self, channels: int, out_channels: int, size: int, padding: int, bias: bool = True
+    ) -> None:
+        super().__init__(
+            channels, out_channels, size, 1, padding, bias=bias, padding_mode="reflect"
+        )
+        self._edge = padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                x = self._pad(x)
+        else:
+            x = self._pad(x)
+        return F.conv2d(x, self.weight, self.bias)
+
+    def _pad(self, x: Tensor) -> Tensor:
+        return F.pad(x, (self._edge,) * 4, mode="reflect")
 
 
 def init_normal_(network: nn.Module) -> None:
@@ -73,7 +120,9 @@ class ResidualBlock(nn.Module):
 
         def conv() -> nn.Module:
             bias = norm != "batch"
-            return nn.Conv2d(channels, channels, 3, 1, 1, bias=bias, padding_mode=padding)
+            if padding == "reflect":
+                return ReflectConv(channels, channels, 3, 1, bias=bias)
+            return nn.Conv2d(channels, channels, 3, 1, 1, bias=bias)
 
         layers = [conv(), *norm_layers(norm, channels)]
         layers.append(nn.PReLU() if prelu else nn.ReLU(inplace=True))
@@ -107,7 +156,7 @@ def upsampling(channels: int, norm: str, resize: bool = False) -> list[nn.Module
     layers: list[nn.Module] = (
         [
             nn.Upsample(scale_factor=2, mode="nearest"),
-            nn.Conv2d(channels, out, 3, 1, 1, bias=bias, padding_mode="reflect"),
+            ReflectConv(channels, out, 3, 1, bias=bias),
         ]
         if resize
         else [nn.ConvTranspose2d(channels, out, 3, 2, 1, output_padding=1, bias=bias)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .blocks import ResidualBlock, downsampling, init_normal_, norm_layers, upsampling
+from .blocks import ReflectConv, ResidualBlock, downsampling, init_normal_, norm_layers, upsampling
 
 
 class ResNet(nn.Module):
@@ -72,10 +72,10 @@ class ResNet(nn.Module):
 
 def head(channels: int, width: int, norm: str) -> nn.Sequential:
     """The 7x7 convolution that comes first: ``[N, channels, H, W] -> [N, width, H, W]``."""
-    conv = nn.Conv2d(channels, width, 7, 1, 3, bias=norm != "batch", padding_mode="reflect")
+    conv = ReflectConv(channels, width, 7, 3, bias=norm != "batch")
     return nn.Sequential(conv, *norm_layers(norm, width), nn.ReLU(inplace=True))
 
 
 def tail(width: int, out_channels: int) -> nn.Module:
     """The 7x7 convolution that comes last: ``[N, width, H, W] -> [N, out_channels, H, W]``."""
-    return nn.Conv2d(width, out_channels, 7, 1, 3, padding_mode="reflect")
+    return ReflectConv(width, out_channels, 7, 3)

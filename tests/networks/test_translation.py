@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from imgan.networks import CoarseToFine, ResNet, UNet
-from imgan.networks.blocks import ResidualBlock
+from imgan.networks.blocks import InstanceNorm, ReflectConv, ResidualBlock
 
 NORMS = ["batch", "instance", "none"]
 
@@ -208,3 +208,39 @@ def test_the_old_block_is_what_it_was():
 def test_wrong_arguments_are_sentences(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@settings(max_examples=10, deadline=None)
+@given(samples=st.integers(1, 3), height=st.integers(2, 9), width=st.integers(2, 9))
+def test_instance_norm_is_the_same_in_every_memory_format(samples, height, width):
+    x = torch.randn(samples, 5, height, width, dtype=torch.float64)
+    norm, plain = InstanceNorm(5), nn.InstanceNorm2d(5)
+    ours = x.to(memory_format=torch.channels_last).requires_grad_()
+    theirs = x.clone().requires_grad_()
+    out, expected = norm(ours), plain(theirs)
+    assert torch.allclose(out, expected)
+    weights = torch.randn_like(x)
+    (out * weights).sum().backward()
+    (expected * weights).sum().backward()
+    assert torch.allclose(ours.grad, theirs.grad)
+
+
+def test_maps_stay_channels_last_and_in_bf16():
+    conv, norm = ReflectConv(16, 16, 3, 1), InstanceNorm(16)
+    x = torch.randn(2, 16, 8, 8, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+    pad, padded = conv._pad, []
+    with torch.autocast("cpu", torch.bfloat16):
+        conv._pad = lambda x: padded.append(pad(x)) or padded[0]
+        out = norm(conv(x))
+    assert padded[0].dtype == out.dtype == torch.bfloat16
+    assert padded[0].is_contiguous(memory_format=torch.channels_last)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_reflect_conv_is_the_library_s():
+    torch.manual_seed(0)
+    conv = ReflectConv(3, 4, 7, 3)
+    plain = nn.Conv2d(3, 4, 7, 1, 3, padding_mode="reflect")
+    plain.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 3, 9, 11)
+    assert torch.allclose(conv(x), plain(x), atol=1e-6)
