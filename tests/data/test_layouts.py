@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgan.data.layouts import MissingPartners, find_layout, partners
+from imgan.data.layouts import MissingPartners, find_layout
+from imgan.data.partners import partners
 from imgan.errors import ImganError
 
 
