@@ -48,4 +48,17 @@ def main() -> None:
         sys.exit(130)
 
 
-from . import bench, card, data, evaluate, export, train, translate, upscale  # noqa: E402, F401  (each adds its commands to app)
+from . import (  # noqa: E402, F401  (each adds its commands to app)
+    adapt,
+    bench,
+    card,
+    classify,
+    data,
+    evaluate,
+    export,
+    features,
+    predict,
+    train,
+    translate,
+    upscale,
+)

@@ -13,6 +13,7 @@ from .data import transfers
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Report, Scores
+    from ..evaluation.nextframe import FrameReport
     from ..evaluation.translation import TranslationReport
 
 _TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "lpips": "LPIPS", "kid": "KID x 1000"}
@@ -27,7 +28,8 @@ def evaluate(
             metavar="MODEL... DATA",
             help="Model files, shipped names (x4-mse), 'imgan' (the shipped models at --realism) "
             "or 'bicubic'; last a folder with HR/ and LR/, or of photos. For translation models a "
-            "folder or name as for training; its test images are scored.",
+            "folder or name as for training; its test images are scored. For models of next frames "
+            "a folder of clips, or a file of digits for moving digits.",
         ),
     ],
     scale: Annotated[
@@ -57,13 +59,26 @@ def evaluate(
         Path | None,
         typer.Option("--out", "-o", help="Keep the translated images in this folder."),
     ] = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(help="Of next frames: how many ahead. [default: 8, of moving digits 10]"),
+    ] = None,
+    sequences: Annotated[
+        int | None, typer.Option(help="Of moving digits: how many. [default: 1000]")
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Of clips: pixels of the shorter side. [default: as in training]"),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bf16.")] = "auto",
 ) -> None:
     """Score models on a folder of images: PSNR and SSIM as in the papers, beside a baseline.
 
-    The baseline is bicubic interpolation for models that enlarge, and the input itself for models
-    that translate. With LPIPS and 20 images and more, translations get a kernel distance (KID) too.
+    The baseline is bicubic interpolation for models that enlarge, the input itself for models that
+    translate, and a copy of the last frame for models of next frames. With LPIPS and 20 images and
+    more, translations get a kernel distance (KID) too. Next frames are scored by how far ahead they
+    lie, over all pixels and over moving ones, with their sharpness.
     """
     *models, data = models_and_data
     if not models:
@@ -72,19 +87,52 @@ def evaluate(
 
     from ..data.catalogue import locate
     from ..evaluation.evaluate import evaluate as run
+    from ..evaluation.frame_windows import SEQUENCES
+    from ..evaluation.nextframe import evaluate_nextframe, is_nextframe
     from ..evaluation.translation import evaluate_translation, is_translation
     from ..files import write_json
     from ..perceptual import LpipsDistance
 
-    translating = {is_translation(model) for model in models}
-    if len(translating) == 2:
-        raise ImganError("these models do different work: some enlarge and some translate")
-    if translating == {False} and (direction or out):
+    works = {
+        "predict frames"
+        if is_nextframe(model)
+        else "translate"
+        if is_translation(model)
+        else "enlarge"
+        for model in models
+    }
+    if len(works) > 1:
+        some = " and ".join(f"some {work}" for work in sorted(works))
+        raise ImganError(f"these models do different work: {some}")
+    if works != {"translate"} and (direction or out):
         raise ImganError("--direction and --out are for translation models")
+    if works != {"enlarge"} and (scale or border is not None or realism is not None):
+        raise ImganError("--scale, --border and --realism are for models that enlarge")
+    if works != {"predict frames"} and any(n is not None for n in (horizon, sequences, size)):
+        raise ImganError("--horizon, --sequences and --size are for models of next frames")
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
-    if translating == {True}:
-        if scale or border is not None or realism is not None:
-            raise ImganError("--scale, --border and --realism are for models that enlarge")
+    if works == {"predict frames"}:
+        clips = Path(data)
+        if not clips.exists():
+            with transfers(data) as progress:
+                clips = locate(data, progress)
+        with Console(stderr=True).status(f"{data}: reading the clips") as status:
+            frames = evaluate_nextframe(
+                models,
+                [clips],
+                horizon,
+                sequences=SEQUENCES if sequences is None else sequences,
+                size=size,
+                lpips=distance,
+                device=device,
+                precision=precision,
+                progress=lambda clip, count: status.update(f"{clip}: window {count}"),
+            )
+        _show_frames(frames)
+        if json_file:
+            write_json(json_file, frames.to_dict())
+        return
+    if works == {"translate"}:
         with transfers(data) as progress:
             folder = locate(data, progress)
         with Console(stderr=True).status("") as status:
@@ -165,6 +213,53 @@ def _show_translation(report: TranslationReport) -> None:
     console.print(table)
     for line in report.protocol:
         console.print(line, highlight=False, markup=False)
+
+
+def _show_frames(report: FrameReport) -> None:
+    """A table over all pixels and one over moving ones, then how they were measured.
+
+    Each has a row for each model at each horizon, and for the mean of them.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..evaluation.frames import METRICS
+    from ..inference.film import labels
+
+    console = Console()
+    copy, *models = report.models
+    names = dict(zip(report.models, [copy, *labels(models)], strict=True))
+    means = {model: report.mean(model) for model in report.models}
+    blocks = [
+        (f"+{k + 1}", {model: rows[k] for model, rows in report.models.items()})
+        for k in range(report.horizon)
+    ]
+    for moving, where in ((False, "all pixels"), (True, "moving pixels")):
+        shown = [
+            metric
+            for metric in METRICS
+            if metric.endswith("_moving") == moving and any(metric in row for row in means.values())
+        ]
+        if not shown:
+            continue
+        table = Table(title=f"over {where}, by frames ahead")
+        table.add_column("ahead", justify="right")
+        table.add_column("model", overflow="fold")
+        for metric in shown:
+            table.add_column(METRICS[metric].title, justify="right", no_wrap=True)
+        for ahead, block in [*blocks, ("mean", means)]:
+            for model, row in block.items():
+                cells = (f"{row[m]:.{METRICS[m].digits}f}" if m in row else "" for m in shown)
+                table.add_row(ahead if model == copy else "", names[model], *cells)
+            table.add_section()
+        console.print(table)
+    for line in [*report.protocol, *report.verdicts]:
+        console.print(line, highlight=False, markup=False)
+    if not any("lpips" in row for row in means.values()):
+        console.print(
+            "no LPIPS: --lpips squeeze, and --lpips-weights FILE where there is no network",
+            highlight=False,
+        )
 
 
 def _columns(table: object, scores: Scores) -> None:

@@ -1,8 +1,8 @@
 """imgan: turn one image into another, and see what the adversary adds.
 
 ``imgan.core`` is the adversarial core, ``imgan.upscale`` runs the shipped super-resolution models,
-``imgan.translate`` a trained model that turns images into others. Heavy libraries are imported when
-something that needs them is used.
+``imgan.translate`` a trained model that turns images into others, ``imgan.predict`` one that tells
+how a clip goes on. Heavy libraries are imported when something that needs them is used.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .inference.predict import predict as predict
     from .inference.translate import translate as translate
     from .inference.upscale import upscale as upscale
 
-__all__ = ["__version__", "translate", "upscale"]
+__all__ = ["__version__", "predict", "translate", "upscale"]
 __version__ = "0.1.0"
 
 # In a checkout, recipes/, cli/ and assets/ lie beside this package; installed, they lie inside it.
@@ -32,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from .inference.translate import translate
 
         return translate
+    if name == "predict":
+        from .inference.predict import predict
+
+        return predict
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,9 @@ from .errors import ImganError
 TRANSLATION = "colourise"
 """The shipped model that `imgan translate` takes by default."""
 
+PREDICTION = "nextframe"
+"""The shipped model that `imgan predict` takes by default."""
+
 
 def shipped_models() -> dict[str, Path]:
     """Name to file of every shipped model, e.g. ``x4-mse``.
@@ -50,3 +53,15 @@ def default_translation() -> Path:
     if TRANSLATION not in shipped:
         raise ImganError("no model for translation comes with imgan here; name one with --model")
     return shipped[TRANSLATION]
+
+
+def default_prediction() -> Path:
+    """The model that predicts frames where none is named.
+
+    Raises:
+        ImganError: this installation has none.
+    """
+    shipped = shipped_models()
+    if PREDICTION not in shipped:
+        raise ImganError("no model of next frames comes with imgan here; name one with --model")
+    return shipped[PREDICTION]

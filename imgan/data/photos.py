@@ -175,7 +175,7 @@ def _twins(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pi
     from .degrade import imresize_uint8
 
     try:
-        high = _decode(path)
+        high = decode(path)
         if part > 1:
             high = resize(high, (max(1, high.shape[1] // part), max(1, high.shape[0] // part)))
         _check_size(high, smallest)
@@ -201,7 +201,7 @@ def _mapped(file: Path) -> Pixels:
     return pixels
 
 
-def _decode(path: Path) -> Pixels:
+def decode(path: Path) -> Pixels:
     """The photo as 8-bit RGB [H, W, 3], upright; what is clear lies on white paper."""
     frame = read_image(path, "it").frames[0]
     colour: Pixels = to_bits(frame.colour, 8)

@@ -47,8 +47,8 @@ class KernelDistance:
         self._fake: list[Tensor] = []
         self.protocol = (
             f"KID x 1000: kernel distance of averaged features of the backbone of "
-            f"{distance.protocol}, {subsets} subsets of half of the images; not comparable with "
-            "figures on Inception"
+            f"{distance.protocol}, {subsets} subsets of half of the images, features in units of "
+            "the real ones' root mean square; not comparable with figures on Inception"
         )
 
     def add(self, fake: Tensor | None, real: Tensor | None) -> None:
@@ -66,6 +66,9 @@ class KernelDistance:
         fewer = min(len(real), len(fake))
         if fewer < LEAST:
             raise ImganError(f"KID needs {LEAST} images and more on a side, not {fewer}")
+        # The kernel (x y / C + 1)^3 wants features of about 1, and backbones differ by far.
+        unit = real.square().mean().sqrt().clamp(min=1e-12)
+        real, fake = real / unit, fake / unit
         metric = KernelInceptionDistance(
             feature=_Ready(real.shape[1]), subsets=self._subsets, subset_size=fewer // 2
         )

@@ -11,10 +11,13 @@ from typing import Any
 
 from torch import nn
 
+from .classifiers import Digits, DomainCritic, Head, PaperDigits, Torchvision
 from .coarse_to_fine import CoarseToFine
 from .critics import MultiscaleCritic, PatchCritic, SRGANCritic, UNetCritic
+from .multiscale_predictor import MultiscalePredictor
 from .plainsr import PlainSR
 from .resnet import ResNet
+from .simvp import SimVP
 from .srresnet import SRResNet
 from .unet import UNet
 
@@ -24,6 +27,12 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "unet": UNet,
     "resnet": ResNet,
     "coarse-to-fine": CoarseToFine,
+    "simvp": SimVP,
+    "multiscale-predictor": MultiscalePredictor,
+    "digits": Digits,
+    "paper-digits": PaperDigits,
+    "torchvision": Torchvision,
+    "head": Head,
 }
 """The generators that a recipe or a model file may name. A file can name nothing else: no code
 runs from it."""
@@ -33,6 +42,7 @@ CRITICS: dict[str, type[nn.Module]] = {
     "patch": PatchCritic,
     "multiscale": MultiscaleCritic,
     "unet": UNetCritic,
+    "domain": DomainCritic,
 }
 """The critics that a recipe may name."""
 
@@ -40,12 +50,19 @@ __all__ = [
     "CRITICS",
     "NETWORKS",
     "CoarseToFine",
+    "Digits",
+    "DomainCritic",
+    "Head",
     "MultiscaleCritic",
+    "MultiscalePredictor",
+    "PaperDigits",
     "PatchCritic",
     "PlainSR",
     "ResNet",
     "SRGANCritic",
     "SRResNet",
+    "SimVP",
+    "Torchvision",
     "UNet",
     "UNetCritic",
     "build",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..recipe import CycleGANRecipe, Pix2PixRecipe, Recipe
+from ..recipe import CycleGANRecipe, DannRecipe, NextFrameRecipe, Pix2PixRecipe, Recipe
 from .pipeline import Pipeline
 
 
@@ -16,6 +16,14 @@ def make_pipeline(recipe: Recipe) -> Pipeline:
         from .cyclegan import CycleGAN
 
         return CycleGAN(recipe)
+    if isinstance(recipe, NextFrameRecipe):
+        from .nextframe import NextFrame
+
+        return NextFrame(recipe)
+    if isinstance(recipe, DannRecipe):
+        from .dann import Dann
+
+        return Dann(recipe)
     from .srgan import SRGAN
 
     return SRGAN(recipe)

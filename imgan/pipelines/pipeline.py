@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -76,4 +76,18 @@ class Pipeline(Protocol):
 
     def card(self) -> Card:
         """The card of the model that is being trained."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A pipeline that scores its networks: the checkpoint of the best score becomes the model."""
+
+    @property
+    def rule(self) -> str:
+        """What is chosen by, in a few words."""
+        ...
+
+    def scores(self, networks: Networks) -> tuple[float | None, dict[str, float]]:
+        """The score that chooses, more is better (None: the latest), and all that are known."""
         ...

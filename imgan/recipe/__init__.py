@@ -7,13 +7,17 @@ before any work starts. No torch here: reading a recipe takes milliseconds.
 from __future__ import annotations
 
 from .base import Adversary, Optimizer, Penalty, Schedule, Train
+from .dann import DannRecipe
 from .load import Recipe, load_recipe, parse_recipe, published, recipe_names
+from .nextframe import NextFrameRecipe
 from .srgan import SRGANRecipe
 from .translation import CycleGANRecipe, Pix2PixRecipe
 
 __all__ = [
     "Adversary",
     "CycleGANRecipe",
+    "DannRecipe",
+    "NextFrameRecipe",
     "Optimizer",
     "Penalty",
     "Pix2PixRecipe",

@@ -184,7 +184,10 @@ class Schedule(Strict):
 
 
 class Train(Strict):
-    """How long, in what portions, in what precision; all counts are in steps."""
+    """How long, in what portions, in what precision; all counts are in steps.
+
+    Every `validate_every` steps a pipeline that chooses among its checkpoints scores them.
+    """
 
     steps: Count
     batch: Count = 16
@@ -199,6 +202,7 @@ class Train(Strict):
     log_every: Count = 50
     preview_every: Count = 1000
     checkpoint_every: Count = 500
+    validate_every: Count = 100
     keep: Annotated[int, Field(ge=2)] = 2
     tracker: Literal["tensorboard"] | None = None
 

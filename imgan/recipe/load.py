@@ -11,13 +11,18 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ..errors import ImganError
+from .dann import DannRecipe
+from .nextframe import NextFrameRecipe
 from .srgan import SRGANRecipe
 from .translation import CycleGANRecipe, Pix2PixRecipe
 
-Recipe = Annotated[SRGANRecipe | Pix2PixRecipe | CycleGANRecipe, Field(discriminator="pipeline")]
+Recipe = Annotated[
+    SRGANRecipe | Pix2PixRecipe | CycleGANRecipe | NextFrameRecipe | DannRecipe,
+    Field(discriminator="pipeline"),
+]
 """Any recipe: one class a pipeline."""
 
-PIPELINES = ("srgan", "pix2pix", "cyclegan")
+PIPELINES = ("srgan", "pix2pix", "cyclegan", "nextframe", "dann")
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(Recipe)
 
@@ -122,8 +127,13 @@ def _sentence(error: ValidationError) -> str:
     name = ".".join(place)
     if first["type"] == "extra_forbidden":
         known = _known_keys()
-        near = difflib.get_close_matches(place[-1], known, 1)
-        near = [known[key] for key in near]
+        section = name.rpartition(".")[0]
+        beside = [key for key in known if known[key].rpartition(".")[0] == section]
+        near = [  # a word of the same section first
+            known[key]
+            for keys in (beside, known)
+            for key in difflib.get_close_matches(place[-1], keys, 1)
+        ]
         return f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
     if first["type"] == "union_tag_not_found":
         return f"the setting {name}.name is missing"

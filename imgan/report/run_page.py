@@ -39,7 +39,12 @@ _COLUMNS = {
     "pix2pix": ("input", "output", "target"),
     "cyclegan": ("input", "translated", "and back"),
 }
-_COMMANDS = {"srgan": "upscale", "pix2pix": "translate", "cyclegan": "translate"}
+_COMMANDS = {
+    "srgan": "upscale",
+    "pix2pix": "translate",
+    "cyclegan": "translate",
+    "dann": "classify",
+}
 _SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp"}  # by every browser
 
 
@@ -183,7 +188,7 @@ def _what(recipe: Mapping[str, Any], card: Card | None) -> str:
 
 def _twin(recipe: Mapping[str, Any]) -> str | None:
     """Which of the twins it is; None where the recipe does not say."""
-    if not recipe:
+    if not recipe or recipe.get("pipeline") == "dann":  # whose page speaks of features, not images
         return None
     return "adversarial" if _section(recipe, "adversary") else "mse"
 

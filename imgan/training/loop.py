@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -18,9 +19,10 @@ from ..files import replacing, write_json
 from ..model_file import save_model
 from ..pipelines import make_pipeline
 from ..pipelines.costs import gan_loss, noise, penalty
-from ..pipelines.pipeline import Batch
+from ..pipelines.pipeline import Batch, Choosing, Pipeline
 from ..recipe import Recipe, published
 from . import checkpoint
+from .best import Best
 from .optimizers import make_optimizer
 from .progress import Display, Metrics
 from .run_folder import RunFolder
@@ -42,6 +44,7 @@ class Trainer:
         resume: insist that there is one.
         device: as in `imgan.inference.device.choose`.
         quiet: show nothing on the terminal.
+        pipeline: of this recipe, where it was made with modules of the caller's own.
 
     Raises:
         ImganError: the data or the folder cannot be used.
@@ -55,13 +58,15 @@ class Trainer:
         resume: bool = False,
         device: str | None = None,
         quiet: bool = False,
+        pipeline: Pipeline | None = None,
     ) -> None:
         self.recipe, self.folder = recipe, RunFolder(out)
         self.folder.check(recipe, resume)
         self.accelerator = make_accelerator(recipe, out, device)
         main = self.accelerator.is_main_process
         set_seed(recipe.seed)
-        self.pipeline = make_pipeline(recipe)
+        self.pipeline = pipeline or make_pipeline(recipe)
+        self.best = Best()
         self.step_number = 0
         self._stopping = False
         self._portions()  # before the work: can the batch be shared out?
@@ -78,8 +83,9 @@ class Trainer:
 
     def _prepare(self) -> None:
         """Networks and optimizers onto the device, wrapped for precision and processes."""
-        train, adversary = self.recipe.train, self.recipe.adversary
-        own = self.pipeline.networks
+        train, own = self.recipe.train, self.pipeline.networks
+        # A critic whose gradient is reversed plays on the generator's side, without its own moves.
+        adversary = self.recipe.adversary if self.pipeline.critics else None
         layout = torch.channels_last if train.channels_last else torch.contiguous_format
         for network in own.values():
             network.to(self.accelerator.device, memory_format=layout)  # type: ignore[call-overload]
@@ -142,6 +148,7 @@ class Trainer:
             optimizer.load_state_dict(saved)
         self.ema.load_state_dict(state["ema"])
         self.game.load_state_dict(state["game"])
+        self.best.load_state_dict(state.get("best", {}))
         own = state["processes"]
         self.pipeline.load_state_dict(own[self.accelerator.process_index % len(own)])
         self.step_number = state["step"]
@@ -201,7 +208,8 @@ class Trainer:
             return self.folder.model
         if train.tracker:
             self.accelerator.init_trackers(self.recipe.name)
-        with on_interrupt(self.ask_to_stop):
+        alone = self.folder.held() if self.accelerator.is_main_process else nullcontext()
+        with on_interrupt(self.ask_to_stop), alone:
             try:
                 if self.accelerator.is_main_process:
                     self.folder.write_recipe(self.recipe)
@@ -220,6 +228,8 @@ class Trainer:
                 raise explained(error, processes, self._last()) from error
             finally:
                 self._finish()
+        if self.best.states and isinstance(self.pipeline, Choosing):
+            self.display.say(self.best.told(self.pipeline.rule))
         self.display.say(f"done: {self.folder.model}")
         return self.folder.model
 
@@ -237,6 +247,8 @@ class Trainer:
             n, last = self.step_number, self.step_number == train.steps
             self.display.advance(n)
             stopping = self._agreed_to_stop()
+            if last or n % train.validate_every == 0:
+                self._validate()
             if last or n % train.log_every == 0:
                 self._report()
             if last or n % train.preview_every == 0:
@@ -245,6 +257,20 @@ class Trainer:
                 self._save()
             if stopping and not last:
                 raise Stopped(f"stopped at step {n}; the same command goes on from there")
+
+    def _validate(self) -> None:
+        """Where the pipeline chooses among checkpoints: score the averaged networks."""
+        if not isinstance(self.pipeline, Choosing) or not self.accelerator.is_main_process:
+            return
+        with self.ema.averaged() as players, torch.no_grad():
+            assert isinstance(players, nn.ModuleDict)
+            players.eval()
+            score, known = self.pipeline.scores(dict(players.items()))
+            players.train()
+            self.best.offer(self.step_number, score, known, players)
+        self.metrics.scores = known
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in known.items())
+        self.display.say(f"step {self.step_number}: {shown}")
 
     def _agreed_to_stop(self) -> bool:
         """Whether any process was asked to stop: all must leave the loop at the same step."""
@@ -264,6 +290,7 @@ class Trainer:
             return
         row = {"step": self.step_number, "images_per_second": round(rate, 2)}
         row |= {name: float(f"{value:.6g}") for name, value in report.means.items()}
+        row |= {name: float(f"{value:.6g}") for name, value in self.metrics.scores.items()}
         row["rate"] = self.optimizers[0].param_groups[0]["lr"]
         self.metrics.write(row | {"warnings": report.warnings} if report.warnings else row)
         self.accelerator.log(row, step=self.step_number)
@@ -309,6 +336,7 @@ class Trainer:
                 "optimizers": [o.state_dict() for o in self.optimizers],
                 "ema": self.ema.state_dict(),
                 "game": self.game.state_dict(),
+                "best": self.best.state_dict(),
                 "processes": processes,
             }
             checkpoint.save(
@@ -332,7 +360,10 @@ class Trainer:
         with self.ema.averaged() as players:
             assert isinstance(players, nn.ModuleDict)
             states = {role: network.state_dict() for role, network in players.items()}
-            save_model(self.folder.model, card, states)
+            if self.best.states and isinstance(self.pipeline, Choosing):
+                states = self.best.states
+                card.scores[self.best.told(self.pipeline.rule)] = self.best.known
+            save_model(self.folder.model, card, {role: states[role] for role in card.networks})
 
     # -- ending ----------------------------------------------------------------------------------
 

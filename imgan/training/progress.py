@@ -23,6 +23,7 @@ class Metrics:
     """RUN/metrics.jsonl: a row a report. On resume the rows after the checkpoint are cut off."""
 
     def __init__(self, path: Path, step: int) -> None:
+        self.scores: Mapping[str, float] = {}  # of the latest validation, for the next row
         self.rows = [row for row in _read(path) if row["step"] <= step]
         with replacing(path) as beside:
             beside.write_text("".join(json.dumps(row) + "\n" for row in self.rows))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from ..errors import ImganError
 from ..files import replacing
@@ -19,6 +22,7 @@ _FREE = {
     "train.log_every",
     "train.preview_every",
     "train.checkpoint_every",
+    "train.validate_every",
     "train.keep",
     "train.tracker",
     "train.compile",
@@ -69,6 +73,26 @@ class RunFolder:
                 f"{self.path} holds a run of another recipe (it differs in {', '.join(changed)}); "
                 "take the same settings to go on, or another --out"
             )
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this process trains here no other may.
+
+        Raises:
+            ImganError: another one does.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise ImganError(
+                f"another process is training in {self.path}; wait for it, or take another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Keep the recipe as it is trained, every default written out."""

@@ -114,15 +114,15 @@ def test_a_model_is_known_by_its_card(models):
 
 
 class Backbone(torch.nn.Module):
-    """A stand-in for LPIPS: the features are the mean colours."""
+    """A stand-in for LPIPS: the features are the mean colours, positive as behind a ReLU."""
 
     protocol = "colours"
 
-    def __init__(self) -> None:
+    def __init__(self, scale=1.0) -> None:
         super().__init__()
         self.lpips = self
         self.net = lambda x: [x]
-        self.scaling_layer = lambda x: x
+        self.scaling_layer = lambda x: scale * (x + 1)
 
 
 def test_the_kernel_distance_is_about_zero_for_equal_sets_and_grows():
@@ -135,6 +135,9 @@ def test_the_kernel_distance_is_about_zero_for_equal_sets_and_grows():
         found.append(distance.compute())
     assert abs(found[0]) < 5
     assert found[0] < found[1] < found[2]
+    loud = KernelDistance(Backbone(1000.0))  # the scale of the activations changes nothing
+    loud.add((images[:20] + 0.3).clamp(0, 1), images[20:])
+    assert loud.compute() == pytest.approx(found[2], rel=1e-3)
 
 
 def test_few_images_have_no_kernel_distance():

@@ -87,7 +87,7 @@ def test_features_carry_gradients_to_the_image():
 
 
 def test_critics_are_built_by_name():
-    assert set(CRITICS) == {"srgan", "patch", "multiscale", "unet"}
+    assert set(CRITICS) == {"srgan", "patch", "multiscale", "unet", "domain"}
     assert isinstance(build_critic("multiscale", {"channels": 6, "width": 4}), MultiscaleCritic)
     with pytest.raises(ValueError, match="there is no critic 'resnet'; known are srgan"):
         build_critic("resnet", {})

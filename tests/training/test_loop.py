@@ -178,3 +178,11 @@ def test_tensorboard(tmp_path):
     pytest.importorskip("tensorboard")
     trainer(tmp_path / "run", steps=2, train__tracker="tensorboard").run()
     assert list((tmp_path / "run").rglob("events.out.tfevents*"))
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    first, second = trainer(tmp_path / "run"), trainer(tmp_path / "run")
+    with first.folder.held(), pytest.raises(ImganError, match="another process is training in"):
+        second.run()
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    first.run()  # the folder is free again

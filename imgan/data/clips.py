@@ -1,0 +1,338 @@
+# ruff: noqa: PT028  test_windows is no test
+"""Clips as an endless, repeatable stream of windows: past frames and those that follow.
+
+Each clip is decoded once, streaming, into a cache of raw frames. A window is a run of frames
+without a cut; item i is a function of the settings and i alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import ImganError
+from .clip_files import Clip, Pixels, Progress, decode_clips, find_clips, first_reason
+from .scenes import scene_starts
+from .translation import PREVIEW
+
+__all__ = ["Clip", "Clips", "find_clips", "load_clips", "scene_starts", "test_windows"]
+
+SPLITS = ("train", "val", "test")
+TEST_WINDOWS = 16
+"""Windows of a held-out clip that are scored or shown, evenly spaced."""
+
+_PART = re.compile(r"(.*)\[(\d+):(\d+)\]")
+
+
+class Clips(Dataset[dict[str, Tensor]]):
+    """``{"past": [past, C, crop, crop], "future": [future, C, crop, crop]}``, in [0, 1].
+
+    A clip is drawn with the square root of its windows' number as its weight, so that a long one
+    is seen more often than a short one but does not drown it; then one of its windows, a square
+    among those that move by `min_motion`, and a flip. Items from `PREVIEW` on are windows of the
+    held-out clips, one of each clip in turn, from the middle and without a flip.
+    """
+
+    def __init__(
+        self,
+        training: Sequence[Clip],
+        held_out: Sequence[Clip],
+        past: int,
+        future: int,
+        crop: int,
+        seed: int,
+        flip: bool,
+        min_motion: float,
+        previews: Sequence[Clip] = (),
+    ) -> None:
+        self.held_out = list(held_out)
+        self.past, self.future, self.crop = past, future, crop
+        self.seed, self.flip, self.min_motion = seed, flip, min_motion
+        self._open: dict[Path, Pixels] = {}
+        moving = [(clip, self._moving(clip)) for clip in training]
+        self.training = [clip for clip, starts in moving if starts]
+        self.starts = [starts for _, starts in moving if starts]
+        if not self.training:
+            raise ImganError(
+                f"nothing in the clips moves by {min_motion} grey levels; lower data.min_motion"
+            )
+        weights = np.sqrt([len(starts) for starts in self.starts])
+        self._upto = np.cumsum(weights / weights.sum())
+        queues = []
+        for clip in previews or held_out or self.training:
+            starts = self._moving(clip) or clip.starts(past + future)
+            queues.append([(clip, start) for start in _spread(starts, TEST_WINDOWS)])
+        longest = max(map(len, queues), default=0)
+        self._previews = [queue[i] for i in range(longest) for queue in queues if i < len(queue)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.starts))
+
+    @property
+    def train(self) -> list[str]:
+        """Names of the clips that items come from."""
+        return [clip.name for clip in self.training]
+
+    @property
+    def test(self) -> list[str]:
+        """Names of the held-out clips."""
+        return [clip.name for clip in self.held_out]
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the same clips and settings it is the same everywhere."""
+        clips = [(c.name, c.shape, c.scenes) for c in (*self.training, *self.held_out)]
+        settings = (self.past, self.future, self.crop, self.seed, self.flip, self.min_motion)
+        content = repr((clips, len(self.training), len(self), settings))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        length, crop = self.past + self.future, self.crop
+        if index >= PREVIEW:
+            clip, start = self._previews[(index - PREVIEW) % len(self._previews)]
+            top, left = ((side - crop) // 2 for side in clip.shape[1:3])
+            flip = False
+        else:
+            rng = np.random.default_rng((self.seed, index))
+            drawn = min(int(np.searchsorted(self._upto, rng.random())), len(self.training) - 1)
+            clip, starts = self.training[drawn], self.starts[drawn]
+            start = starts[rng.integers(len(starts))]
+            top, left = self._place(clip, start, rng)
+            flip = self.flip and rng.random() < 0.5
+        frames = self._mapped(clip.frames)[start : start + length]  # [T, H, W, C]
+        frames = frames[:, top : top + crop, left : left + crop]
+        frames = frames[:, :, ::-1] if flip else frames
+        unit = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).float() / 255
+        return {"past": unit[: self.past], "future": unit[self.past :]}
+
+    def summary(self) -> dict[str, Any]:
+        """Counts and what was held out, for the model's card."""
+        clips = [*self.training, *self.held_out]
+        parts = [clip for clip in self.held_out if _PART.fullmatch(clip.name)]
+        return {
+            "clips": len({clip.path for clip in clips}),
+            "frames": sum(stop - start for clip in clips for start, stop in clip.scenes),
+            # The frames of a dissolve are scenes of one frame.
+            "scenes": sum(stop - start > 1 for clip in clips for start, stop in clip.scenes),
+            "windows": len(self),
+            "held_out": self.test,
+            "split": "the end of the only clip is held out" if parts else "by clip",
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes, which open the files themselves."""
+        return self.__dict__ | {"_open": {}}
+
+    def _mapped(self, file: Path) -> Pixels:
+        """The file's array, mapped and not read; opened once, which takes longer than an item."""
+        if file not in self._open:
+            self._open[file] = np.load(file, mmap_mode="r")
+        return self._open[file]
+
+    def _moving(self, clip: Clip) -> list[int]:
+        """First frames of the windows in which some square of the crop's size moves enough."""
+        starts = clip.starts(self.past + self.future)
+        if self.min_motion <= 0:
+            return starts
+        return [i for i in starts if self._motion(clip, i).max() >= self.min_motion]
+
+    def _motion(self, clip: Clip, start: int) -> NDArray[np.float64]:
+        """Mean absolute difference of the future frames from the last past one, by place.
+
+        Told by frames of 64 pixels. Shape: ``[h - crop' + 1, w - crop' + 1]``, grey levels.
+        """
+        import cv2
+
+        seen, small = start + self.past, self._mapped(clip.small)
+        frames = small[seen - 1 : seen + self.future].astype(np.float32)
+        total = cv2.integral(np.abs(frames[1:] - frames[0]).mean(0), sdepth=cv2.CV_64F)
+        height, width = small.shape[1:]
+        high = max(1, round(self.crop * height / clip.shape[1]))
+        wide = max(1, round(self.crop * width / clip.shape[2]))
+        boxes = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide]
+        mean: NDArray[np.float64] = (boxes + total[:-high, :-wide]) / (high * wide)
+        return mean
+
+    def _place(self, clip: Clip, start: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Top and left of a square, drawn among those that move enough."""
+        room = [side - self.crop + 1 for side in clip.shape[1:3]]
+        if self.min_motion <= 0:
+            return int(rng.integers(room[0])), int(rng.integers(room[1]))
+        motion = self._motion(clip, start)
+        rows, columns = np.nonzero(motion >= self.min_motion)
+        drawn = rng.integers(len(rows))
+        top, left = (
+            int((place + rng.random()) * free / places)
+            for place, free, places in zip(
+                (rows[drawn], columns[drawn]), room, motion.shape, strict=True
+            )
+        )
+        return top, left
+
+
+def load_clips(
+    folders: Sequence[Path],
+    *,
+    past: int,
+    future: int,
+    side: int,
+    crop: int,
+    channels: int,
+    seed: int,
+    flip: bool,
+    min_motion: float,
+    held_out: float,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Clips, dict[str, str]]:
+    """The clips in the folders, decoded, and what was left out, each with its reason.
+
+    Folders named train, val and test are obeyed where there are val or test; test is held out (val
+    where there is no test), and previews show val. Elsewhere clips are held out by a rule of the
+    seed and their names; of a single clip the end is, after a gap of one window.
+
+    Args:
+        folders: folders, video files, or folders of numbered frames.
+        past, future: frames of a window.
+        side: the shorter side is shrunk to this; 0 leaves it. Nothing is enlarged, except up to
+            twice where it is smaller than `crop`.
+        crop: side of the squares.
+        channels: 1 or 3.
+        seed: of the split and the items.
+        flip: whether windows are flipped left to right at random.
+        min_motion: grey levels a pixel; see `Clips`.
+        held_out: share of the clips, of which at least one is.
+        progress: called with the clips done and their number.
+
+    Raises:
+        ImganError: no clip can be used, the settings cannot be, or the cache cannot be written.
+    """
+    if past < 1 or future < 1:
+        raise ImganError(f"a window has past and future frames, not {past} and {future}")
+    if side and side < crop:
+        raise ImganError(f"squares of {crop} pixels cannot be cut at data.side {side}; raise it")
+    if not 0 <= held_out < 1:
+        raise ImganError(f"data.held_out is a share from 0 to below 1, not {held_out}")
+    clips, skipped = decode_clips(folders, past + future, side, crop, channels, progress)
+    split: dict[str, list[Clip]] = {name: [] for name in SPLITS}
+    for clip in clips:
+        split[clip.split if clip.split in SPLITS else "train"].append(clip)
+    train, val, test = (split[name] for name in SPLITS)
+    if val or test:
+        if not train:
+            raise ImganError(
+                f"there are clips to test on and none to train on{first_reason(skipped)}"
+            )
+        test = test or val
+    elif len(clips) == 1:
+        train, test = _ends(clips[0], past + future, held_out)
+    else:
+        train, test = _drawn(clips, seed, held_out)
+    return Clips(train, test, past, future, crop, seed, flip, min_motion, val), skipped
+
+
+def test_windows(
+    data: Clips | Sequence[Path],
+    horizon: int,
+    *,
+    past: int | None = None,
+    side: int = 0,
+    channels: int = 3,
+    names: Sequence[str] | None = None,
+    most: int = TEST_WINDOWS,
+    skipped: dict[str, str] | None = None,
+) -> Iterator[tuple[str, Pixels]]:
+    """Whole frames to score on: a clip's name and ``[past + horizon, H, W, C]`` uint8.
+
+    Windows do not overlap and hold no cut; of each clip at most `most` come, evenly spaced.
+
+    Args:
+        data: the held-out clips of `Clips`, or folders as for `load_clips`.
+        horizon: frames after the past ones.
+        past: by default that of `Clips`.
+        side, channels: as in `load_clips`; of `Clips` they are what they are.
+        names: only these clips, as `Clips.test` has them (and a card's ``held_out``).
+        most: windows of a clip.
+        skipped: filled with the clips that cannot be used, and why.
+
+    Raises:
+        ImganError: no clip can be used, or none is long enough.
+    """
+    if isinstance(data, Clips):
+        clips, past = data.held_out, past or data.past
+    else:
+        clips, bad = decode_clips(data, 2, side, 1, channels)
+        if skipped is not None:
+            skipped |= bad
+    if not past:
+        raise ImganError("folders do not say how many past frames a window has; give past")
+    length, found = past + horizon, False
+    for clip in clips if names is None else _named(clips, names):
+        for start in _spread(clip.starts(length, length), most):
+            found = True
+            yield clip.name, np.array(np.load(clip.frames, mmap_mode="r")[start : start + length])
+    if not found:
+        raise ImganError(
+            f"no clip to be scored has {length} frames without a cut ({past} past ones and "
+            f"{horizon} after them); lower the number of frames ahead, or give longer clips"
+        )
+
+
+test_windows.__test__ = False  # type: ignore[attr-defined]  # no test, whatever its name
+
+
+def _drawn(clips: list[Clip], seed: int, share: float) -> tuple[list[Clip], list[Clip]]:
+    """To train on and to hold out: by a lot for each name, so that new clips move no old ones."""
+
+    def lot(clip: Clip) -> str:
+        return hashlib.sha256(f"{seed}|{clip.name}".encode()).hexdigest()
+
+    count = min(len(clips) - 1, max(1, round(share * len(clips))))
+    chosen = {clip.path for clip in sorted(clips, key=lot)[:count]}
+    return (
+        [clip for clip in clips if clip.path not in chosen],
+        [clip for clip in clips if clip.path in chosen],
+    )
+
+
+def _ends(clip: Clip, length: int, share: float) -> tuple[list[Clip], list[Clip]]:
+    """The first part of the only clip to train on, and its end, with a gap of one window."""
+    total = clip.shape[0]
+    for held in range(max(length, round(share * total)), total - 2 * length + 1):
+        end, start = clip.part(total - held, total), clip.part(0, total - held - length)
+        if end.starts(length) and start.starts(length):
+            return [start], [end]
+    raise ImganError(
+        f"{clip.path} is the only clip, and its {total} frames are too few to train on and to hold "
+        "some out; give a longer clip, or several"
+    )
+
+
+def _named(clips: Sequence[Clip], names: Sequence[str]) -> Iterator[Clip]:
+    """The clips of these names, which may end in the frames of a part."""
+    for name in names:
+        match = _PART.fullmatch(name)
+        whole = match[1] if match else name
+        found = [clip for clip in clips if clip.name == whole] or [
+            clip for clip in clips if clip.path.resolve().as_posix().endswith(f"/{whole}")
+        ]
+        for clip in found:
+            if clip.name == name or not match:
+                yield clip
+            else:
+                yield clip.part(int(match[2]), min(int(match[3]), clip.shape[0]))
+
+
+def _spread(items: list[int], most: int) -> list[int]:
+    """At most so many of the items, evenly spaced."""
+    if len(items) <= most:
+        return items
+    return [items[round(i)] for i in np.linspace(0, len(items) - 1, most)]

@@ -1,0 +1,178 @@
+"""Next frames of whatever a user has."""
+
+from __future__ import annotations
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))
+from frame_models import make_clip, make_frames, make_model
+
+from imgan import predict
+from imgan.data.prepared import luma
+from imgan.errors import ImganError
+from imgan.inference import predict as module
+from imgan.inference.predict import Predictor
+from imgan.model_file import load_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    kinds = {
+        "rgb": {},
+        "two": {"future": 2},
+        "grey": {"channels": 1, "future": 3},
+        "copy": {"noise": 0},
+    }
+    return {key: make_model(folder / f"{key}.safetensors", **own) for key, own in kinds.items()}
+
+
+def by_hand(model: Path, frames: np.ndarray, count: int) -> np.ndarray:
+    """What the network says to ``[T, H, W, C]`` floats of a size that it takes, again and again."""
+    network = load_model(model).generator
+    x = torch.from_numpy(frames).float().permute(0, 3, 1, 2)[None]  # [1, T, C, H, W]
+    with torch.no_grad():
+        while x.shape[1] < len(frames) + count:
+            x = torch.cat([x, network(x[:, -network.past :]).clamp(0, 1)], dim=1)
+    return x[0, len(frames) : len(frames) + count].permute(0, 2, 3, 1).numpy()
+
+
+@pytest.mark.parametrize("name", ["rgb", "two"])
+def test_it_is_the_network_on_its_own_output(models, name) -> None:
+    frames = make_frames(6).astype(np.float32) / 255
+    wanted = by_hand(models[name], frames, 5)
+    assert np.abs(np.diff(wanted, axis=0)).mean() > 1e-4
+    made = predict(frames, 5, model=models[name], precision="float32")
+    np.testing.assert_allclose(made, wanted, atol=1e-5)
+
+
+def test_tiles_give_the_same(models, monkeypatch) -> None:
+    frames = make_frames(4, 200, 24)
+    whole = predict(frames, 2, model=models["rgb"], precision="float32")
+    monkeypatch.setattr(module, "run_tiled", _in_small_tiles(module.run_tiled))
+    assert np.abs(predict(frames, 2, model=models["rgb"], precision="float32") - whole).max() <= 1
+
+
+def _in_small_tiles(run):
+    return lambda *args, **options: run(*args, **(options | {"tile": 40}))
+
+
+def test_little_memory_means_tiles_for_networks_without_a_reach(models, monkeypatch) -> None:
+    predictor = Predictor(models["rgb"], precision="float32")
+    predictor._reach = None
+    whole = predictor.continue_(make_frames(4, 48, 64), 1)
+    asked = []
+    blended = module.run_blended
+    monkeypatch.setattr(
+        module, "run_blended", lambda *a, **o: asked.append(o["tile"]) or blended(*a, **o)
+    )
+    monkeypatch.setattr(module, "free_memory", lambda device: 0)
+    parts = predictor.continue_(make_frames(4, 48, 64), 1)
+    assert asked == [24]
+    assert parts.shape == whole.shape
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    height=st.integers(1, 40),
+    width=st.integers(1, 40),
+    channels=st.sampled_from([1, 3]),
+    count=st.integers(1, 5),
+    name=st.sampled_from(["rgb", "two", "grey"]),
+)
+def test_any_size_number_and_colour(models, height, width, channels, count, name) -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (5, height, width, channels), np.uint8)
+    made = Predictor(models[name]).continue_(frames, count)
+    assert made.shape == (count, height, width, channels)
+    assert made.dtype == np.uint8
+
+
+def test_only_the_last_frames_are_looked_at(models) -> None:
+    predictor = Predictor(models["rgb"])
+    frames = make_frames(9)
+    np.testing.assert_array_equal(
+        predictor.continue_(frames, 3), predictor.continue_(frames[-4:], 3)
+    )
+
+
+def test_an_untrained_change_is_a_copy(models) -> None:
+    frames = make_frames(5)
+    made = predict(frames, 3, model=models["copy"])
+    np.testing.assert_array_equal(made, np.repeat(frames[-1:], 3, axis=0))
+    grey = predict(frames, 1, model=models["grey"], precision="float32")
+    assert (grey[..., 0] == grey[..., 2]).all()
+    same = predict(luma(frames.reshape(-1, 32, 3)).reshape(5, 24, 32, 1), 1, model=models["grey"])
+    np.testing.assert_allclose(grey[..., :1].astype(int), same, atol=2)
+
+
+def test_everything_comes_back_as_what_it_was(models) -> None:
+    frames = make_frames(5)
+    wanted = predict(frames, 2, model=models["rgb"], precision="float32")
+    for dtype, white in ((np.uint16, 65535), (np.float32, 1), (np.float64, 1)):
+        clip = (frames / 255 * white).round(6).astype(dtype)
+        made = predict(clip, 2, model=models["rgb"], precision="float32")
+        assert made.dtype == dtype
+        np.testing.assert_allclose(made / white * 255, wanted, atol=0.6)
+    for dtype in (torch.uint8, torch.float32):
+        clip = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        clip = clip if dtype == torch.uint8 else clip / 255
+        made = predict(clip, 2, model=models["rgb"], precision="float32")
+        assert made.shape == (2, 3, 24, 32) and made.dtype == dtype
+    images = [Image.fromarray(frame) for frame in frames]
+    made = predict(images, 2, model=models["rgb"], precision="float32")
+    np.testing.assert_array_equal(np.stack([np.asarray(image) for image in made]), wanted)
+    assert predict(frames[..., 0], 2, model=models["grey"]).shape == (2, 24, 32)
+    assert predict(frames, 2, model=models["rgb"], size=48).shape == (2, 48, 64, 3)
+
+
+def test_files_and_folders(models, tmp_path) -> None:
+    frames = make_clip(tmp_path / "frames", 12)  # 10.png comes after 9.png
+    made = predict(tmp_path / "frames", 2, model=models["rgb"])
+    np.testing.assert_array_equal(made, predict(frames, 2, model=models["rgb"]))
+    make_clip(tmp_path / "clip.mp4", 6)
+    assert predict(str(tmp_path / "clip.mp4"), 3, model=models["rgb"]).shape == (3, 24, 32, 3)
+
+
+def test_a_loaded_model_serves_and_progress_is_told(models) -> None:
+    said = []
+    predictor = Predictor(load_model(models["rgb"]))
+    predictor.continue_(make_frames(4), 2, lambda done, count: said.append((done, count)))
+    assert said == [(1, 2), (2, 2)]
+    assert (predictor.past, predictor.future, predictor.channels) == (4, 1, 3)
+
+
+def test_frames_are_made_when_they_are_asked_for(models) -> None:
+    endless = Predictor(models["two"]).ahead(make_frames(4))
+    assert [frame.shape for frame in islice(endless, 7)] == [(24, 32, 3)] * 7
+
+
+def test_errors_are_sentences(models, tmp_path) -> None:
+    frames, model = make_frames(5), models["rgb"]
+    for clip, options, message in [
+        (frames[:3], {}, "looks at 4 frames and here are 3; give a longer clip"),
+        (frames[:1], {}, "here is 1"),
+        (frames, {"frames": 0}, "at least 1 frame"),
+        (frames, {"size": 0}, "--size is a number of pixels"),
+        (frames.astype(np.int32), {}, "uint8, uint16 or float"),
+        (frames[0, 0], {}, "an array of frames is"),
+        (torch.zeros(3, 4, 4), {}, "a tensor of frames is"),
+        ([], {}, "predict takes a path, a list of Pillow images"),
+        ([Image.new("RGB", (8, 8 + i)) for i in range(4)], {}, "differ in size"),
+        (tmp_path / "none.mp4", {}, "none.mp4"),
+        (frames, {"model": "no-such-model"}, "no-such-model"),
+        (frames, {"model": "x4-mse"}, "is a srgan model and predicts no frames"),
+        (frames, {"device": "abacus"}, "abacus"),
+    ]:
+        with pytest.raises(ImganError) as error:
+            predict(clip, **({"model": model} | options))
+        assert message in str(error.value), message

@@ -1,0 +1,303 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from imgan.adapt import adapt
+from imgan.core import reverse_gradient
+from imgan.errors import ImganError
+from imgan.inference.classify import Classifier, classify, write_features, write_predictions
+from imgan.model_file import load_model, read_card
+from imgan.pipelines.dann import Dann
+from imgan.recipe import load_recipe, parse_recipe
+from imgan.training.loop import Trainer
+
+
+def bars(count, invert, seed, labels=True):
+    """Bars that lie or stand; the other domain is their negative."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 40, (count, 16, 16), dtype=np.uint8)
+    kinds = np.arange(count) % 2
+    for image, kind in zip(images, kinds, strict=True):
+        at = rng.integers(2, 13)
+        view = image if kind else image.T
+        view[at : at + 2] = 220
+    images = 255 - images if invert else images
+    return {"images": images} | ({"labels": kinds} if labels else {})
+
+
+@pytest.fixture(scope="module")
+def domains(tmp_path_factory) -> list[Path]:
+    root = tmp_path_factory.mktemp("domains")
+    for name, invert in (("light", False), ("dark", True), ("third", True)):
+        np.savez(root / f"{name}.npz", **bars(48, invert, len(name)))
+    return [root / f"{name}.npz" for name in ("light", "dark", "third")]
+
+
+def content(steps=4, **changes):
+    return {
+        "pipeline": "dann",
+        "name": "tiny",
+        "features": {"name": "digits", "width": 4},
+        "adversary": {"critic": {"width": 8}},
+        "data": {"size": 16},
+        "train": {
+            "steps": steps, "batch": 8, "precision": "float32", "workers": 0, "log_every": 2,
+            "preview_every": 100, "checkpoint_every": 2, "validate_every": 2,
+            "schedule": {"decay": 0.0},
+        },
+    } | changes  # fmt: skip
+
+
+def trainer(out, data, recipe, **more):
+    run = Trainer(parse_recipe(recipe, "test"), data, out, device="cpu", quiet=True, **more)
+    run._page = lambda: None  # its charts take longer than these trainings
+    return run
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").open()]
+
+
+def test_reversal_trains_and_tells_which_checkpoint_it_chose(domains, tmp_path):
+    run = trainer(tmp_path / "run", domains[:2], content())
+    assert run.pipeline.critics == ()
+    model = load_model(run.run())
+    card = model.card
+    assert (card.pipeline, card.cost) == ("dann", "adversarial")
+    assert sorted(model.networks) == ["classifier", "features"]
+    assert card.data["classes"] == ["0", "1"] and card.data["domains"] == ["light", "dark"]
+    last = rows(tmp_path / "run")[-1]
+    assert {"class", "domain", "domain_accuracy", "information", "accuracy dark"} <= last.keys()
+    ((told, scores),) = card.scores.items()
+    assert "chosen by information" in told and 0 <= scores["information"] <= 1
+    with torch.no_grad():
+        features = model.networks["features"](torch.zeros(2, 3, 16, 16))
+        assert model.networks["classifier"](features).shape == (2, 2)
+
+
+def test_the_reversed_gradient_moves_the_features_against_the_critic(domains, tmp_path):
+    adversary = {"critic": {"width": 8}, "steepness": None, "weight": 2.0}
+    run = trainer(tmp_path / "run", domains[:2], content(adversary=adversary))
+    grads = []
+    for sign in (1.0, -1.0):
+        pipeline = run.pipeline
+        features = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
+        features.requires_grad_(True)
+        seen = reverse_gradient(features, 2.0) if sign > 0 else features
+        judged = pipeline.networks["critic"](seen)
+        nn.functional.cross_entropy(judged, torch.tensor([0, 1] * 3)).backward()
+        grads.append(features.grad)
+    torch.testing.assert_close(grads[0], -2 * grads[1])
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize("game", ["reversal", "moves"])
+def test_several_domains_and_a_conditional_critic(domains, tmp_path, game, conditional):
+    adversary = {"game": game, "critic": {"width": 8}, "conditional": conditional}
+    run = trainer(tmp_path / "run", domains, content(adversary=adversary))
+    assert run.pipeline.networks["critic"](torch.zeros(1, 64 if conditional else 32)).shape == (
+        1,
+        3,
+    )
+    before = {k: v.clone() for k, v in run.pipeline.networks["critic"].state_dict().items()}
+    run.run()
+    now = run.pipeline.networks["critic"].state_dict()
+    assert any(not torch.equal(v, now[k]) for k, v in before.items())
+    last = rows(tmp_path / "run")[-1]
+    assert ("d_2" in last and "g_2" in last) if game == "moves" else "domain" in last
+
+
+def test_moves_take_the_losses_and_penalties_of_the_core(domains, tmp_path):
+    adversary = {
+        "game": "moves", "critic": {"width": 8}, "loss": "wasserstein", "critic_moves": 2,
+        "penalties": [{"name": "wgan-gp", "weight": 1.0}],
+    }  # fmt: skip
+    run = trainer(tmp_path / "run", domains[:2], content(adversary=adversary))
+    run.run()
+    assert "wgan_gp_0" in rows(tmp_path / "run")[-1]
+
+
+def test_the_twins(domains, tmp_path):
+    plain = content(adversary=None)
+    run = trainer(tmp_path / "source", domains[:2], plain)
+    assert read_card(run.run()).cost == "source only"
+    matched = content(adversary=None, moments={"means": 1.0, "covariances": 1.0})
+    assert read_card(trainer(tmp_path / "mse", domains[:2], matched).run()).cost == "mse"
+    assert {"means", "covariances"} <= rows(tmp_path / "mse")[-1].keys()
+    one = trainer(tmp_path / "one", domains[:1], plain)  # the ceiling: one domain with classes
+    assert read_card(one.run()).data["domains"] == ["light"]
+
+
+def test_source_only_never_looks_at_the_target(domains, tmp_path):
+    weights = []
+    for name, target in (("a", domains[1]), ("b", domains[2])):
+        recipe = content(adversary=None, choose="last")
+        model = load_model(trainer(tmp_path / name, [domains[0], target], recipe).run())
+        weights.append(model.networks["features"].state_dict())
+    assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
+
+
+def test_the_targets_classes_do_not_reach_training(domains, tmp_path):
+    wrong = bars(48, True, 4)
+    wrong["labels"] = 1 - wrong["labels"]
+    np.savez(tmp_path / "dark.npz", **wrong)
+    target = {"consistency": 1.0, "threshold": 0.1, "entropy": 0.1, "diversity": 0.1}
+    weights = []
+    for name, data in (("a", domains[1]), ("b", tmp_path / "dark.npz")):
+        recipe = content(target=target, jitter={"shift": 0.1})
+        model = load_model(trainer(tmp_path / name, [domains[0], data], recipe).run())
+        weights.append(model.networks["features"].state_dict())
+    assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
+    assert {"consistency", "sure", "entropy", "diversity"} <= rows(tmp_path / "a")[-1].keys()
+
+
+def test_invariance_to_an_attribute_of_one_set(tmp_path):
+    data = bars(48, False, 1) | {"light": np.arange(48) // 24}
+    np.savez(tmp_path / "a.npz", **data)
+    for game in ("reversal", "moves"):
+        recipe = content(
+            adversary={"game": game, "critic": {"width": 8}},
+            data={"size": 16, "attribute": "light"},
+        )
+        run = trainer(tmp_path / game, [tmp_path / "a.npz"], recipe)
+        run.run()
+        assert run.pipeline.data.domains == ["0", "1"]
+
+
+@pytest.mark.parametrize("game", ["reversal", "moves"])
+def test_a_stopped_run_goes_on_bit_for_bit(domains, tmp_path, game):
+    adversary = {"game": game, "critic": {"width": 8}, "steepness": None}
+    target = {"consistency": 1.0, "threshold": 0.1, "teacher": 0.9}
+    recipe = content(adversary=adversary, target=target, jitter={"shift": 0.1})
+    whole = load_model(trainer(tmp_path / "whole", domains[:2], recipe).run())
+    half = recipe | {"train": recipe["train"] | {"steps": 2}}
+    trainer(tmp_path / "parts", domains[:2], half).run()
+    parts = load_model(trainer(tmp_path / "parts", domains[:2], recipe).run())
+    assert whole.card.scores == parts.card.scores
+    for role, network in whole.networks.items():
+        own = parts.networks[role].state_dict()
+        assert all(torch.equal(v, own[k]) for k, v in network.state_dict().items())
+
+
+def test_the_best_checkpoint_becomes_the_model(domains, tmp_path):
+    run = trainer(tmp_path / "run", domains[:2], content(6))
+    given = iter([0.2, 0.9, 0.1])
+    kept = []
+
+    def scores(networks):
+        kept.append({k: v.clone() for k, v in networks["features"].state_dict().items()})
+        return next(given), {"source": 0.5}
+
+    run.pipeline.scores = scores
+    model = load_model(run.run())
+    assert all(
+        torch.equal(v, kept[1][k]) for k, v in model.networks["features"].state_dict().items()
+    )
+    assert next(iter(model.card.scores)).startswith("step 4, chosen by")
+    assert model.card.steps == 6
+
+
+def test_adapt_learns_the_other_domain_and_shows_it(domains, tmp_path):
+    recipe = parse_recipe(
+        content(60, train=content()["train"] | {"steps": 60, "batch": 16, "validate_every": 20}
+                | {"optimizer": {"rate": 5e-3}, "checkpoint_every": 60, "ema": 0.9},
+                jitter={"invert": 0.5}), "test",
+    )  # fmt: skip
+    done = adapt(recipe, domains[:2], tmp_path / "run", device="cpu", quiet=True)
+    assert done.report.accuracies["dark"] > 0.8
+    assert 0 <= done.report.distance <= 2
+    page = done.page.read_text()
+    assert "before.png" in page and "after.png" in page
+    assert (tmp_path / "run" / "results" / "confusion-dark.csv").is_file()
+    again = adapt(recipe, domains[:2], tmp_path / "run", device="cpu", quiet=True)  # finished
+    assert again.report.accuracies == done.report.accuracies
+
+    answers = classify(Classifier(done.model, "cpu"), [domains[1]])
+    assert answers.accuracy == done.report.accuracies["dark"]
+    write_predictions(answers, tmp_path / "p.csv")
+    lines = (tmp_path / "p.csv").read_text().splitlines()
+    assert lines[0] == "image,class,probability,label" and len(lines) == 49
+    write_features(answers, tmp_path / "f.npz")
+    stored = np.load(tmp_path / "f.npz")
+    assert stored["features"].shape == (48, 32) and stored["probabilities"].shape == (48, 2)
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_features(answers, tmp_path / "f.parquet")
+    assert len(parquet.read_table(tmp_path / "f.parquet").column("features")[0]) == 32
+    with pytest.raises(ImganError, match=r"written as .npz or .parquet"):
+        write_features(answers, tmp_path / "f.txt")
+
+
+def test_a_module_of_ones_own(domains, tmp_path):
+    def net():
+        return nn.Sequential(
+            nn.Conv2d(3, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()
+        )
+
+    recipe = parse_recipe(content(2, features={"name": "own"}), "test")
+    done = adapt(recipe, domains[:2], tmp_path / "run", features=net(), device="cpu", quiet=True)
+    with pytest.raises(ImganError, match="trained with a module of the caller's own"):
+        Classifier(done.model, "cpu")
+    answers = classify(Classifier(done.model, "cpu", features=net()), [domains[1]])
+    assert answers.features.shape == (48, 16)
+    with pytest.raises(ImganError, match="given from Python"):
+        Dann(recipe)
+
+
+def test_a_backbone_of_torchvision_with_weights_from_a_file(domains, tmp_path):
+    from torchvision.models import get_model
+
+    torch.manual_seed(1)
+    weights = get_model("mobilenet_v3_small", weights=None).state_dict()
+    torch.save(weights, tmp_path / "w.pth")
+    spec = {
+        "name": "torchvision",
+        "model": "mobilenet_v3_small",
+        "weights": str(tmp_path / "w.pth"),
+    }
+    run = trainer(tmp_path / "run", domains[:2], content(1, features=spec, data={"size": 32}))
+    own = run.pipeline.networks["features"].model.state_dict()
+    assert torch.equal(own["features.0.0.weight"], weights["features.0.0.weight"])
+    model = load_model(run.run())
+    assert model.networks["features"](torch.zeros(1, 3, 32, 32)).shape == (1, 1024)
+    bad = content(1, features=spec | {"model": "resnet18"})
+    with pytest.raises(ImganError, match="gives no weights of resnet18"):
+        trainer(tmp_path / "bad", domains[:2], bad)
+    with pytest.raises(ImganError, match="torchvision has no classifier 'resnet'"):
+        trainer(
+            tmp_path / "no",
+            domains[:2],
+            content(1, features={"name": "torchvision", "model": "resnet"}),
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"data": {"size": 20}}, "multiples of 8, not 20"),
+        ({"adversary": {"loss": "hinge"}}, "set game: moves"),
+        ({"adversary": None, "choose": "confusion"}, "no critic to confuse"),
+        ({"channels": 1, "features": {"name": "torchvision"}}, "set channels: 3"),
+    ],
+)
+def test_impossible_recipes_are_one_sentence(change, sentence):
+    with pytest.raises(ImganError, match=sentence):
+        parse_recipe(content() | change, "test")
+
+
+def test_a_single_domain_and_a_target_without_targets(domains, tmp_path):
+    with pytest.raises(ImganError, match="single domain"):
+        trainer(tmp_path / "a", domains[:1], content())
+    lonely = content(adversary=None, target={"entropy": 1.0})
+    with pytest.raises(ImganError, match="no folder is a target"):
+        trainer(tmp_path / "b", domains[:1], lonely)
+
+
+def test_the_shipped_recipe_and_its_twins_are_valid():
+    recipe = load_recipe("dann")
+    assert recipe.adversary.game == "reversal"
+    assert load_recipe("dann", ["adversary=null", "moments.means=1"]).moments
+    assert load_recipe("dann", ["adversary.game=moves"]).adversary.game == "moves"
