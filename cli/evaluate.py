@@ -29,7 +29,8 @@ def evaluate(
             help="Model files, shipped names (x4-mse), 'imgan' (the shipped models at --realism) "
             "or 'bicubic'; last a folder with HR/ and LR/, or of photos. For translation models a "
             "folder or name as for training; its test images are scored. For models of next frames "
-            "a folder of clips, or a file of digits for moving digits.",
+            "a folder of clips, or a file of digits for moving digits. For models of classes "
+            "images with classes.",
         ),
     ],
     scale: Annotated[
@@ -87,6 +88,7 @@ def evaluate(
 
     from ..data.catalogue import locate
     from ..evaluation.evaluate import evaluate as run
+    from ..evaluation.features import is_classifier
     from ..evaluation.frame_windows import SEQUENCES
     from ..evaluation.nextframe import evaluate_nextframe, is_nextframe
     from ..evaluation.translation import evaluate_translation, is_translation
@@ -96,6 +98,8 @@ def evaluate(
     works = {
         "predict frames"
         if is_nextframe(model)
+        else "tell classes"
+        if is_classifier(model)
         else "translate"
         if is_translation(model)
         else "enlarge"
@@ -110,6 +114,11 @@ def evaluate(
         raise ImganError("--scale, --border and --realism are for models that enlarge")
     if works != {"predict frames"} and any(n is not None for n in (horizon, sequences, size)):
         raise ImganError("--horizon, --sequences and --size are for models of next frames")
+    if works == {"tell classes"}:
+        if lpips or lpips_weights:
+            raise ImganError("--lpips and --lpips-weights are for models that make images")
+        _evaluate_classes(models, data, json_file, device, precision)
+        return
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
     if works == {"predict frames"}:
         clips = Path(data)
@@ -165,6 +174,33 @@ def evaluate(
     _show(report)
     if json_file:
         write_json(json_file, report.to_dict())
+
+
+def _evaluate_classes(
+    models: list[str], data: str, json_file: Path | None, device: str, precision: str
+) -> None:
+    """The share of right answers of each model."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ..evaluation.features import evaluate_features
+    from ..files import write_json
+    from ..inference.classify import Classifier
+
+    table = Table(title=data)
+    for column in ("model", "right answers", "of images"):
+        table.add_column(column, overflow="fold", justify="left" if column == "model" else "right")
+    found = {}
+    for model in models:
+        precise = "float32" if precision == "auto" else precision
+        report = evaluate_features(Classifier(model, device, precise), [Path(data)], [data])
+        if data not in report.accuracies:
+            raise ImganError(f"{data} has no classes to score against; give a folder a class")
+        found[model] = {"accuracy": report.accuracies[data], "images": report.counts[data]}
+        table.add_row(model, f"{report.accuracies[data]:.2%}", str(report.counts[data]))
+    Console().print(table)
+    if json_file:
+        write_json(json_file, {"data": data, "models": found})
 
 
 def _show(report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Clips found, decoded once, and kept: raw frames, small grey ones, and where scenes begin."""
+"""Clips found, decoded once, and kept: raw frames, small grey ones, where scenes begin, motion."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ..errors import ImganError
 from ..files import replacing
 from .photos import cache_folder
 from .prepared import to_channels
-from .scenes import scene_starts, small
+from .scenes import most_motion, scene_starts, small
 from .video import VIDEOS, frames_in, numbered_frames, probe, read_frames
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
 
-VERSION = 1
+VERSION = 2
 """Of what is kept; another one is made anew."""
 
 
@@ -38,7 +38,11 @@ def find_clips(folders: Sequence[Path]) -> list[Path]:
     Raises:
         ImganError: there is no such folder, or no clip.
     """
-    return sorted(_find(folders))
+    return sorted(named_files(folders))
+
+
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Names of folders, in small letters, and what their clips are for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,38 @@ class Clip:
     shape: tuple[int, ...]
     scenes: tuple[tuple[int, int], ...]
     split: str = ""
+
+    def box(self, small: Pixels, crop: int) -> tuple[int, int]:
+        """Height and width on the small frames of a square of `crop` pixels."""
+        height, width = (
+            max(1, round(crop * few / many))
+            for few, many in zip(small.shape[1:], self.shape[1:3], strict=True)
+        )
+        return height, width
+
+    def motion(self, future: int, crop: int) -> NDArray[np.float64]:
+        """`imgan.data.scenes.most_motion` in squares of `crop`; reckoned once and kept.
+
+        Raises:
+            ImganError: the cache cannot be written.
+        """
+        small = np.load(self.small, mmap_mode="r")
+        high, wide = box = self.box(small, crop)
+        file = self.small.with_name(f"{self.frames.stem}-motion-{future}-{high}x{wide}.npy")
+        shape = (max(0, self.shape[0] - future),)
+        try:
+            kept: NDArray[np.float64] = np.load(file)
+            if kept.shape == shape and kept.dtype == np.float64:
+                return kept
+        except (OSError, ValueError, EOFError):
+            pass  # not yet, or damaged
+        found = most_motion(small, future, box)
+        try:
+            with replacing(file) as beside:
+                np.save(beside, found)
+        except OSError as error:
+            raise _cannot_keep(file.parent, error.strerror or str(error)) from None
+        return found
 
     def starts(self, length: int, step: int = 1) -> list[int]:
         """First frames of the windows of `length` frames, none of which holds a cut."""
@@ -87,7 +123,7 @@ def decode_clips(
     """
     if channels not in (1, 3):
         raise ImganError(f"clips have 1 channel or 3, not {channels}")
-    named = _find(folders)
+    named = named_files(folders)
     clips, skipped = [], {}
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
@@ -125,7 +161,7 @@ def _too_short(frames: int, scenes: int, length: int) -> str:
     return f"{has}{cut}, and {length} in a row without a cut are needed"
 
 
-def _find(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
+def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
     """Clips with their names and splits."""
     found: dict[Path, tuple[str, str]] = {}
     roots: dict[Path, Path] = {}
@@ -134,8 +170,11 @@ def _find(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
             raise ImganError(f"there is no folder {folder}")
         for path in [folder] if folder.is_file() else _below(folder, set()):
             inside = path.relative_to(folder) if path != folder else Path(path.resolve().name)
-            split = {"valid": "val", "validation": "val"}.get(word := inside.parts[0].lower(), word)
-            found[path] = inside.as_posix(), split if len(inside.parts) > 1 else ""
+            # Of several folders each may be a split.
+            own = [Path(os.path.abspath(folder)).name] if len(folders) > 1 else []
+            above = [*inside.parts[:-1], *own] if path != folder else []
+            splits = [_SPLITS[word.lower()] for word in above if word.lower() in _SPLITS]
+            found[path] = inside.as_posix(), splits[0] if splits else ""
             roots[path] = folder
     if not found:
         raise ImganError(
@@ -224,10 +263,7 @@ def _cached(path: Path, side: int, crop: int, channels: int) -> tuple[_Kept, Any
     except ImganError as error:
         raise _Unusable(_it(error, path)) from None
     except _Full as error:
-        raise ImganError(
-            f"decoded clips cannot be kept in {folder}: {error}; make it a folder with room that "
-            "you may write to, set IMGAN_CACHE to another one, or lower data.side"
-        ) from None
+        raise _cannot_keep(folder, str(error)) from None
     except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     return kept, np.load(kept.frames, mmap_mode="r").shape, starts
@@ -235,6 +271,13 @@ def _cached(path: Path, side: int, crop: int, channels: int) -> tuple[_Kept, Any
 
 class _Full(Exception):
     """The cache cannot be written."""
+
+
+def _cannot_keep(folder: Path, reason: str) -> ImganError:
+    return ImganError(
+        f"decoded clips cannot be kept in {folder}: {reason}; make it a folder with room that you "
+        "may write to, set IMGAN_CACHE to another one, or lower data.side"
+    )
 
 
 def _keep(path: Path, kept: _Kept, size: tuple[int, int], channels: int) -> list[int]:
@@ -259,11 +302,11 @@ def _keep(path: Path, kept: _Kept, size: tuple[int, int], channels: int) -> list
 
 
 def _gaps(path: Path) -> list[int]:
-    """Frames of a folder before which numbers are missing."""
+    """Frames of a folder before which numbers are missing; numbers may be times, which waver."""
     if not path.is_dir():
         return []
     steps = np.diff([number for number, _ in numbered_frames(path)])
-    return [int(i) + 1 for i in np.nonzero(steps > np.median(steps))[0]] if len(steps) else []
+    return [int(i) + 1 for i in np.nonzero(steps > 1.5 * np.median(steps))[0]] if len(steps) else []
 
 
 def _resized(frame: Pixels, size: tuple[int, int]) -> Pixels:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ImganError
 from .clip_files import Clip, Pixels, Progress, decode_clips, find_clips, first_reason
-from .scenes import scene_starts
+from .scenes import motion, scene_starts
 from .translation import PREVIEW
 
 __all__ = ["Clip", "Clips", "find_clips", "load_clips", "scene_starts", "test_windows"]
@@ -29,6 +30,9 @@ __all__ = ["Clip", "Clips", "find_clips", "load_clips", "scene_starts", "test_wi
 SPLITS = ("train", "val", "test")
 TEST_WINDOWS = 16
 """Windows of a held-out clip that are scored or shown, evenly spaced."""
+
+OPEN = 64
+"""Clips whose files are open at once; each takes two of the few hundred that a process may have."""
 
 _PART = re.compile(r"(.*)\[(\d+):(\d+)\]")
 
@@ -57,7 +61,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         self.held_out = list(held_out)
         self.past, self.future, self.crop = past, future, crop
         self.seed, self.flip, self.min_motion = seed, flip, min_motion
-        self._open: dict[Path, Pixels] = {}
+        self._mapped = lru_cache(2 * OPEN)(_map)
         moving = [(clip, self._moving(clip)) for clip in training]
         self.training = [clip for clip, starts in moving if starts]
         self.starts = [starts for _, starts in moving if starts]
@@ -124,43 +128,35 @@ class Clips(Dataset[dict[str, Tensor]]):
             # The frames of a dissolve are scenes of one frame.
             "scenes": sum(stop - start > 1 for clip in clips for start, stop in clip.scenes),
             "windows": len(self),
+            "trained": self.train,
             "held_out": self.test,
             "split": "the end of the only clip is held out" if parts else "by clip",
         }
 
     def __getstate__(self) -> dict[str, Any]:
         """For other processes, which open the files themselves."""
-        return self.__dict__ | {"_open": {}}
+        return {name: value for name, value in self.__dict__.items() if name != "_mapped"}
 
-    def _mapped(self, file: Path) -> Pixels:
-        """The file's array, mapped and not read; opened once, which takes longer than an item."""
-        if file not in self._open:
-            self._open[file] = np.load(file, mmap_mode="r")
-        return self._open[file]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """With no file open."""
+        self.__dict__.update(state)
+        self._mapped = lru_cache(2 * OPEN)(_map)
 
     def _moving(self, clip: Clip) -> list[int]:
         """First frames of the windows in which some square of the crop's size moves enough."""
         starts = clip.starts(self.past + self.future)
         if self.min_motion <= 0:
             return starts
-        return [i for i in starts if self._motion(clip, i).max() >= self.min_motion]
+        moves = clip.motion(self.future, self.crop)[self.past - 1 :] >= self.min_motion
+        return [i for i in starts if moves[i]]
 
     def _motion(self, clip: Clip, start: int) -> NDArray[np.float64]:
         """Mean absolute difference of the future frames from the last past one, by place.
 
         Told by frames of 64 pixels. Shape: ``[h - crop' + 1, w - crop' + 1]``, grey levels.
         """
-        import cv2
-
         seen, small = start + self.past, self._mapped(clip.small)
-        frames = small[seen - 1 : seen + self.future].astype(np.float32)
-        total = cv2.integral(np.abs(frames[1:] - frames[0]).mean(0), sdepth=cv2.CV_64F)
-        height, width = small.shape[1:]
-        high = max(1, round(self.crop * height / clip.shape[1]))
-        wide = max(1, round(self.crop * width / clip.shape[2]))
-        boxes = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide]
-        mean: NDArray[np.float64] = (boxes + total[:-high, :-wide]) / (high * wide)
-        return mean
+        return motion(small[seen - 1 : seen + self.future], clip.box(small, self.crop))
 
     def _place(self, clip: Clip, start: int, rng: np.random.Generator) -> tuple[int, int]:
         """Top and left of a square, drawn among those that move enough."""
@@ -195,7 +191,8 @@ def load_clips(
 ) -> tuple[Clips, dict[str, str]]:
     """The clips in the folders, decoded, and what was left out, each with its reason.
 
-    Folders named train, val and test are obeyed where there are val or test; test is held out (val
+    Folders named train, val and test are obeyed where there are val or test, below the folders or
+    as several of them; test is held out (val
     where there is no test), and previews show val. Elsewhere clips are held out by a rule of the
     seed and their names; of a single clip the end is, after a gap of one window.
 
@@ -209,7 +206,7 @@ def load_clips(
         seed: of the split and the items.
         flip: whether windows are flipped left to right at random.
         min_motion: grey levels a pixel; see `Clips`.
-        held_out: share of the clips, of which at least one is.
+        held_out: the chance of each clip to be held out; at least one is.
         progress: called with the clips done and their number.
 
     Raises:
@@ -259,7 +256,7 @@ def test_windows(
         horizon: frames after the past ones.
         past: by default that of `Clips`.
         side, channels: as in `load_clips`; of `Clips` they are what they are.
-        names: only these clips, as `Clips.test` has them (and a card's ``held_out``).
+        names: only these clips, as the folders name them (see `Clip`), or parts of them.
         most: windows of a clip.
         skipped: filled with the clips that cannot be used, and why.
 
@@ -290,13 +287,18 @@ test_windows.__test__ = False  # type: ignore[attr-defined]  # no test, whatever
 
 
 def _drawn(clips: list[Clip], seed: int, share: float) -> tuple[list[Clip], list[Clip]]:
-    """To train on and to hold out: by a lot for each name, so that new clips move no old ones."""
+    """To train on and to hold out: by a lot for each name, so that new clips move no old ones.
 
-    def lot(clip: Clip) -> str:
-        return hashlib.sha256(f"{seed}|{clip.name}".encode()).hexdigest()
+    The share is thus that of many clips. Where no lot is small enough the smallest is held out, and
+    where all are the largest is trained on.
+    """
 
-    count = min(len(clips) - 1, max(1, round(share * len(clips))))
-    chosen = {clip.path for clip in sorted(clips, key=lot)[:count]}
+    def lot(clip: Clip) -> float:
+        return int(hashlib.sha256(f"{seed}|{clip.name}".encode()).hexdigest(), 16) / 2**256
+
+    by_lot = sorted(clips, key=lot)
+    count = min(len(clips) - 1, max(1, sum(lot(clip) < share for clip in clips)))
+    chosen = {clip.path for clip in by_lot[:count]}
     return (
         [clip for clip in clips if clip.path not in chosen],
         [clip for clip in clips if clip.path in chosen],
@@ -317,18 +319,20 @@ def _ends(clip: Clip, length: int, share: float) -> tuple[list[Clip], list[Clip]
 
 
 def _named(clips: Sequence[Clip], names: Sequence[str]) -> Iterator[Clip]:
-    """The clips of these names, which may end in the frames of a part."""
+    """The clips of exactly these names, which may end in the frames of a part."""
     for name in names:
         match = _PART.fullmatch(name)
-        whole = match[1] if match else name
-        found = [clip for clip in clips if clip.name == whole] or [
-            clip for clip in clips if clip.path.resolve().as_posix().endswith(f"/{whole}")
-        ]
-        for clip in found:
-            if clip.name == name or not match:
+        for clip in clips:
+            if clip.name == name:
                 yield clip
-            else:
+            elif match and clip.name == match[1]:
                 yield clip.part(int(match[2]), min(int(match[3]), clip.shape[0]))
+
+
+def _map(file: Path) -> Pixels:
+    """The file's array, mapped and not read."""
+    pixels: Pixels = np.load(file, mmap_mode="r")
+    return pixels
 
 
 def _spread(items: list[int], most: int) -> list[int]:

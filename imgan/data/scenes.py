@@ -1,4 +1,4 @@
-"""Where the scenes of a clip begin: cuts, fades through one colour, and dissolves."""
+"""Where the scenes of a clip begin, by cuts, fades and dissolves; and what moves in it."""
 
 from __future__ import annotations
 
@@ -73,6 +73,31 @@ def scene_starts(frames: Iterable[Pixels]) -> list[int]:
             starts.update(range(middle - REACH // 2, middle + REACH // 2 + 2))
     changes = np.array(change)
     return sorted(starts | {n for n, (u, h) in unlike.items() if _cut(changes, n, u, h)})
+
+
+def motion(frames: Pixels, box: tuple[int, int]) -> NDArray[np.float64]:
+    """How far frames differ from the first of them: the mean over each box, in grey levels.
+
+    Shape: ``[1 + n, h, w]``, small ones, to ``[h - box + 1, w - box + 1]``, by the box's top and
+    left.
+    """
+    import cv2
+
+    high, wide = box
+    levels = frames.astype(np.float32)
+    total = cv2.integral(np.abs(levels[1:] - levels[0]).mean(0), sdepth=cv2.CV_64F)
+    boxes = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide]
+    mean: NDArray[np.float64] = (boxes + total[:-high, :-wide]) / (high * wide)
+    return mean
+
+
+def most_motion(frames: Pixels, future: int, box: tuple[int, int]) -> NDArray[np.float64]:
+    """For every frame the motion of the box in which the `future` ones after it move most.
+
+    Shape: ``[T, h, w]``, small ones, to ``[T - future]``.
+    """
+    found = [motion(frames[i : i + future + 1], box).max() for i in range(len(frames) - future)]
+    return np.array(found, np.float64)
 
 
 def _cut(changes: NDArray[np.float64], at: int, unlike: float, histograms: float) -> bool:

@@ -7,8 +7,10 @@ in the order of display; where frames last unequally long that is forgotten.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +21,9 @@ from numpy.typing import NDArray
 from ..errors import ImganError
 from .images import READABLE
 from .photos import decode
-from .video_writing import BICUBIC, WRITABLE, pyav, write_video
+from .video_writing import BICUBIC, RATES, WRITABLE, pyav, write_video
 
-__all__ = ["VIDEOS", "WRITABLE", "Video", "probe", "read_frames", "write_video"]
+__all__ = ["VIDEOS", "WRITABLE", "Video", "probe", "read_frames", "read_last_frames", "write_video"]
 
 Pixels = NDArray[np.uint8]
 
@@ -32,6 +34,7 @@ FOLDER_FPS = 25.0
 """Frames a second of a folder of frames, which does not say it."""
 
 _FRAMES = READABLE - {".gif"}
+_FASTEST = 240.0  # frames a second; above, headers hold the unit of time more often than a rate
 _NUMBERED = re.compile(r"(.*?)(\d+)")
 _PICTURE = re.compile(r"picture (\d+)x(\d+)")
 # Demuxers that may open a file: others are playlists, which name further files, or no videos.
@@ -40,7 +43,7 @@ _BT709, _UNKNOWN = 1, 2  # colour matrices, as FFmpeg numbers them
 
 
 class Video(NamedTuple):
-    """Frames a second, and the size of the frames as they are seen, after rotation."""
+    """Frames a second, as can be written, and the size of the frames as seen, after rotation."""
 
     fps: float
     width: int
@@ -81,6 +84,31 @@ def read_frames(path: Path, *, start: int = 0, count: int | None = None) -> Iter
         return
     stop = None if count is None else start + count
     frames = _frames_of_folder(path, start, stop) if path.is_dir() else _decoded(path, start, stop)
+    yield from _alike(frames, path, start)
+
+
+def read_last_frames(path: Path, count: int) -> list[Pixels]:
+    """The last `count` frames of a clip as `read_frames` gives them; all where there are fewer.
+
+    A video is decoded from its beginning, but only so many frames are held, and only these become
+    RGB; of a folder only their files are read.
+
+    Raises:
+        ImganError: as `read_frames`.
+    """
+    if count < 1:
+        return []
+    if path.is_dir():
+        first = max(0, len(numbered_frames(path)) - count)
+        return list(read_frames(path, start=first))
+    last = deque(enumerate(_pictures(path, None)), count)
+    with _told(path):
+        frames = [(number, picture()) for number, picture in last]
+    return list(_alike((frame for _, frame in frames), path, frames[0][0]))
+
+
+def _alike(frames: Iterator[Pixels], path: Path, start: int) -> Iterator[Pixels]:
+    """The frames, unless they differ in size."""
     shape = None
     for number, frame in enumerate(frames, start):
         shape = shape or frame.shape
@@ -126,14 +154,25 @@ def numbered_frames(folder: Path) -> list[tuple[int, Path]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """A video file's container and its first video stream; decoding errors become sentences."""
-    av = pyav()
+    """A video file's container and the video in it, which is not always the first: films may hold
+    pictures of themselves."""
     limits = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+    with (
+        _told(path),
+        pyav().open(f"file:{path}", options=limits, metadata_errors="ignore") as container,
+    ):
+        stream = container.streams.best("video")
+        if stream is None:
+            raise ImganError(f"{path} holds no video")
+        yield container, stream
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Decoding errors become sentences."""
+    av = pyav()
     try:
-        with av.open(f"file:{path}", options=limits, metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise ImganError(f"{path} holds no video")
-            yield container, container.streams.video[0]
+        yield
     except MemoryError:
         raise ImganError(f"{path}: a frame does not fit into memory") from None
     except FileNotFoundError:
@@ -145,35 +184,71 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def _rate(container: Any, stream: Any) -> float:
-    """Frames a second; of a GIF, each of whose frames has its own time, their mean."""
+    """Frames a second; of a GIF, each of whose frames has its own time, their mean.
+
+    A header's placeholder, such as 1000 where times are in milliseconds, gives way to the frames'
+    times.
+    """
+    slowest, fastest = RATES
+    return min(max(_rate_told(container, stream), slowest), fastest)
+
+
+def _rate_told(container: Any, stream: Any) -> float:
     if container.format.name == "gif":
         times = [packet.duration for packet in container.demux(stream) if packet.duration]
         return len(times) / float(sum(times) * stream.time_base) if times else FOLDER_FPS
-    return float(stream.average_rate or stream.guessed_rate or FOLDER_FPS)
+    told = float(stream.average_rate or stream.guessed_rate or FOLDER_FPS)
+    if told <= _FASTEST:
+        return told
+    pts = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    if len(pts) < 2 or max(pts) == min(pts):
+        return FOLDER_FPS
+    return (len(pts) - 1) / float((max(pts) - min(pts)) * stream.time_base)
 
 
 def _decoded(path: Path, start: int, stop: int | None) -> Iterator[Pixels]:
+    for picture in islice(_pictures(path, stop), start, None):
+        with _told(path):
+            pixels = picture()
+        yield pixels
+
+
+def _pictures(path: Path, stop: int | None) -> Iterator[Callable[[], Pixels]]:
+    """The frames of a video, decoded, each as what makes RGB of it.
+
+    Packets before the first frame that cannot be decoded are passed over, up to a frame that needs
+    none before it: recordings of broadcasts begin anywhere.
+    """
+    dropped = False  # and nothing that stands alone since
     number, end = 0, 0.0  # of frames so far, and the latest second of any stream
     with _opened(path) as (container, stream):
         cut = f"{path} is damaged or cut short after {{}} frames"
         stream.thread_type = "AUTO"
         for packet in container.demux():
-            if packet.is_corrupt:
+            if packet.is_corrupt and number:
                 raise ImganError(cut.format(number))
             if packet.pts is not None and packet.time_base:
                 end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.stream != stream:
                 continue
+            if dropped and not packet.is_keyframe:
+                continue
             try:
-                frames = packet.decode()
+                frames = None if packet.is_corrupt else packet.decode()
             except pyav().FFmpegError:
-                raise ImganError(cut.format(number)) from None
-            for frame in frames:
+                frames = None
+            dropped = frames is None
+            if dropped and number:
+                raise ImganError(cut.format(number))
+            if dropped:  # earlier packets are still in a decoder that works on several at once
+                stream.codec_context.flush_buffers()
+            for frame in frames or ():
                 number += 1
-                if number > start:
-                    yield _rgb(frame, container.metadata)
+                yield partial(_rgb, frame, container.metadata)
                 if number == stop:
                     return
+        if dropped:
+            raise ImganError(cut.format(number))
         if not number:
             raise ImganError(f"{path} holds no frames")
         if _lacks(path, container, stream, end):

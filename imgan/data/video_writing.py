@@ -24,6 +24,9 @@ WRITABLE = {
 }
 """What can be written: suffix to container and encoder."""
 
+RATES = (0.1, 1000.0)
+"""The fewest and the most frames a second that can be written."""
+
 BICUBIC = 4
 """How FFmpeg scales the half-size colour planes."""
 
@@ -64,8 +67,10 @@ def write_video(
     """
     if path.suffix.lower() not in WRITABLE:
         raise ImganError(f"{path}: clips are written as {', '.join(WRITABLE)}")
-    if not 0.1 <= fps <= 1000:
-        raise ImganError(f"{path}: {fps} frames a second are not possible; 0.1 to 1000 are")
+    if not RATES[0] <= fps <= RATES[1]:
+        raise ImganError(
+            f"{path}: {fps:g} frames a second are not possible; {RATES[0]:g} to {RATES[1]:g} are"
+        )
     if quality is not None and not 1 <= quality <= 100:
         raise ImganError(f"{path}: the quality is 1 to 100, not {quality}")
     av = pyav()

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from ..data.labelled import read_labelled
 from ..errors import ImganError
 from ..inference.classify import Answers, Classifier
+from ..model_file import read_card
 
 MOST = 5000
 """So many images of a domain are scored at most where it has no test split."""
@@ -32,6 +33,14 @@ class FeatureReport:
     counts: dict[str, int] = field(default_factory=dict)
     distance: float | None = None
     answers: dict[str, Answers] = field(default_factory=dict)
+
+
+def is_classifier(model: str | Path) -> bool:
+    """Whether a model file is one that tells classes."""
+    try:
+        return Path(model).is_file() and read_card(Path(model)).pipeline == "dann"
+    except ImganError:  # no model of imgan's, of which others tell more
+        return False
 
 
 def evaluate_features(

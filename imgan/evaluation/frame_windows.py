@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.clips import TEST_WINDOWS, find_clips, test_windows
-from ..data.moving_digits import MovingDigits, held_out_sequences, read_digits
+from ..data.moving_digits import SIDE, held_out_sequences, read_digits, split_digits
 from ..errors import ImganError
 from ..model_file import Card
+from .trained_clips import CardClips, named_clips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,9 +68,9 @@ def find_windows(
     if size is not None:
         raise ImganError("--size is for clips; moving digits have 64 pixels")
     horizon = horizon or DIGIT_HORIZON
-    if file.suffix == ".npy":
+    if file.suffix.lower() == ".npy" and not _are_digits(file):
         return _ready(file, past, horizon, sequences)
-    return _of_digits(file, cards, past, horizon, sequences)
+    return _of_digits(file, cards, past, horizon, sequences, data[0])
 
 
 def _of_clips(
@@ -83,15 +83,17 @@ def _of_clips(
             "pixels; say with --size which they are scored on"
         )
     side = sides.pop() if size is None else size
-    kept = [names for card in cards if (names := _held_out(card, data))]
-    names = [name for name in kept[0] if all(name in other for other in kept)] if kept else []
-    if kept and not names:
+    clips = named_clips(data)
+    known = [CardClips.of(card, clips) for card in cards]
+    names = [name for one in known for name in one.usable]
+    names = [name for name in dict.fromkeys(names) if all(name in one.usable for one in known)]
+    if not names:
         raise ImganError(
             "no clip was held out in the training of all of these models; score them one by one"
         )
     text = f"windows of {past} frames and the {horizon} after them, at most {TEST_WINDOWS} a clip, "
     text += f"shorter side {side} pixels, " if side else "of their own size, "
-    text += f"held out in training: {', '.join(names)}" if names else "of all clips"
+    text += _which(names, len(clips), known)
     skipped: dict[str, str] = {}
     items = test_windows(
         data,
@@ -99,46 +101,46 @@ def _of_clips(
         past=past,
         side=side,
         channels=cards[0].channels,
-        names=names or None,
+        names=names,
         skipped=skipped,
     )
     return Windows(items, horizon, text, skipped)
 
 
-def _held_out(card: Card, data: Sequence[Path]) -> list[str]:
-    """The clips among these that a model's training kept apart; none if it had other clips."""
-    names = card.data.get("held_out")
-    if not isinstance(names, list):  # of moving digits it is their number
-        return []
-    there = [path.resolve().as_posix() for path in find_clips(data)]
-    whole = {name: "/" + re.sub(r"\[\d+:\d+\]$", "", name) for name in names}
-    found = [name for name in names if any(path.endswith(whole[name]) for path in there)]
-    return found if _trained_on(card, data) or len(found) == len(names) else []
+def _which(names: list[str], count: int, known: Sequence[CardClips]) -> str:
+    """Which clips are scored, and what the models' training saw of them."""
+    if any(one.held_out for one in known):
+        text = f"held out in training: {', '.join(names)} (of {count} clips)"
+    elif len(names) < count:
+        text = f"all {len(names)} clips that were not trained on"
+    else:
+        text = "of all clips"
+    seen = [one.model for one in known if one.trained_on_all]
+    return text + (f"; {' and '.join(dict.fromkeys(seen))} was trained on these" if seen else "")
 
 
-def _trained_on(card: Card, data: Sequence[Path]) -> bool:
-    """Whether a model was trained on these; the card has their names alone."""
-    return card.data.get("folders") == [path.resolve().name for path in data]
-
-
-def _of_digits(file: Path, cards: Sequence[Card], past: int, horizon: int, count: int) -> Windows:
-    digits = read_digits(file)
+def _of_digits(
+    file: Path, cards: Sequence[Card], past: int, horizon: int, count: int, within: Path
+) -> Windows:
     text = f"sequences of two moving digits from {file.name}, seed 0, {past} frames to {horizon}"
-    if any(_trained_on(card, [file]) for card in cards):
-        held_out = MovingDigits(digits, past, horizon, 0).summary()["held_out"]
-        if held_out:
-            digits = digits[len(digits) - held_out :]
-        text += f", of the {held_out} digits that training held out"
-    found = held_out_sequences(digits, past + horizon, count)
+    names = [{path.resolve().name} for path in (file, within)]
+    seen = [card.name for card in cards if set(card.data.get("folders", ())) in names]
+    digits = None
+    if seen:
+        _, held_out = split_digits(file)
+        if len(held_out):
+            digits, text = held_out, f"{text}, of the {len(held_out)} digits kept from training"
+        else:
+            text += f"; {' and '.join(dict.fromkeys(seen))} was trained on these digits"
+    found = held_out_sequences(
+        read_digits(file) if digits is None else digits, past + horizon, count
+    )
     items = (("moving digits", frames[..., None]) for frames in found)
-    return Windows(items, horizon, text)
+    return Windows(items, horizon, f"{text}; generated here, not those of mnist_test_seq.npy")
 
 
 def _ready(file: Path, past: int, horizon: int, count: int) -> Windows:
-    try:
-        frames = np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):
-        raise ImganError(f"{file} is damaged, or no array of numpy's") from None
+    frames = _numpy(file)
     length = past + horizon
     if frames.ndim != 4 or frames.dtype != np.uint8 or len(frames) < length:
         raise ImganError(
@@ -147,7 +149,26 @@ def _ready(file: Path, past: int, horizon: int, count: int) -> Windows:
         )
     many = range(min(count, frames.shape[1]))
     items = ((file.stem, np.array(frames[:length, i, :, :, None])) for i in many)
-    return Windows(items, horizon, f"sequences of {file.name}, the first ones, {past} to {horizon}")
+    which = f"the first of its {frames.shape[1]}" if len(many) < frames.shape[1] else "all it has"
+    return Windows(items, horizon, f"sequences of {file.name}, {which}, {past} to {horizon}")
+
+
+def _numpy(file: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r")
+    except FileNotFoundError:
+        raise ImganError(f"there is no file {file}") from None
+    except (OSError, ValueError, EOFError):
+        raise ImganError(f"{file} is damaged, or no array of numpy's") from None
+    return array
+
+
+def _are_digits(file: Path) -> bool:
+    """Whether a ``.npy`` holds single images, ``[M, H, W]`` also with a channel, no sequences."""
+    shape: tuple[int, ...] = _numpy(file).shape
+    if len(shape) != 4:
+        return len(shape) == 3
+    return shape[3] == 1 or (shape[1] == 1 and shape[2] == shape[3] < SIDE)
 
 
 def _array_file(data: Sequence[Path]) -> Path | None:
@@ -158,4 +179,10 @@ def _array_file(data: Sequence[Path]) -> Path | None:
     if not path.is_dir():
         return path if path.name.lower().endswith(_ARRAYS) else None
     inside = [file for file in path.iterdir() if file.name.lower().endswith(_ARRAYS)]
-    return inside[0] if len(inside) == 1 else None
+    if len(inside) != 1:
+        return None
+    try:
+        find_clips(data)
+    except ImganError:  # there are none
+        return inside[0]
+    return None  # a table beside the clips

@@ -126,7 +126,7 @@ def evaluate_nextframe(
         models: model files or shipped names, all for grey or all for RGB. Each looks at as many
             past frames as it does; the frames to be predicted are the same for all.
         data: folders of clips, of which those are taken that the models' training held out if it
-            had the same folders, and all otherwise; or one file of digits (see
+            had some of them, or else those that it did not see; or one file of digits (see
             `imgan.data.moving_digits.read_digits`), of which moving digits are made by a fixed
             seed; or a ``.npy`` of ready sequences ``[T, N, H, W]`` uint8.
         horizon: frames ahead; by default 8 for clips and 10 for digits.
@@ -143,6 +143,8 @@ def evaluate_nextframe(
         raise ImganError(f"--horizon is at least 1, not {horizon}")
     if sequences < 1:
         raise ImganError(f"--sequences is at least 1, not {sequences}")
+    if size is not None and not 1 <= size <= 99_999:
+        raise ImganError(f"--size is a number of pixels for the shorter side, not {size}")
     predictors = {str(model): Predictor(model, device, precision) for model in models}
     first = next(iter(predictors.values()))
     if len({predictor.channels for predictor in predictors.values()}) > 1:
@@ -163,13 +165,19 @@ def evaluate_nextframe(
             made = _tensor(list(islice(predictor.ahead(seen[:past]), horizon)))
             sums.add(clip, name, score(made, truth, last[0], lpips))
     names = [COPY, *predictors]
+    where, precision = str(first.device), str(first.dtype).removeprefix("torch.")
     return FrameReport(
         data=_named(data),
         horizon=horizon,
         windows=count,
-        protocol=[f"{count} {windows.about}", *_protocol(first.channels, lpips)],
-        device=str(first.device),
-        precision=str(first.dtype).removeprefix("torch."),
+        protocol=[
+            f"{count} {windows.about}",
+            f"computed on {where} in {precision}; predictions are clamped to [0, 1], also where a "
+            "model goes on from its own",
+            *_protocol(first.channels, lpips),
+        ],
+        device=where,
+        precision=precision,
         models={name: sums.rows(name) for name in names},
         clips={clip: {name: sums.rows(name, clip) for name in names} for clip in sums.clips},
     )

@@ -19,6 +19,7 @@ from ..errors import ImganError
 from ..files import replacing
 from ..model_file import KEY, Card, Model, load_model
 from ..shipped import resolve
+from .models import instead
 from .reference import load_reference
 
 NEEDS = ("onnx", "onnxscript", "onnxruntime")
@@ -74,6 +75,12 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
     if out.is_dir() or out.suffix.lower() != ".onnx":
         raise ImganError(f"{out} is not the name of an ONNX file; give one such as model.onnx")
     loaded = load_reference(source) if source.suffix == ".pth" else load_model(source)
+    if loaded.card.pipeline in ("nextframe", "dann"):  # which do not make an image of an image
+        use = instead(source, loaded.card.pipeline, "export")
+        raise ImganError(
+            f"{source} is a {loaded.card.pipeline} model, and ONNX files are made of models that "
+            f"turn an image into another; {use}"
+        )
     role = _role(loaded, source, role)
     card, network = loaded.card, loaded.networks[role]
     multiple = card.size_multiple

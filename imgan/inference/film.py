@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -122,13 +123,18 @@ def target_of(clip: Path, out: str | None, overwrite: bool = False) -> Target:
     that can be written and is mp4 otherwise.
 
     Raises:
-        ImganError: it exists, has another ending, or is the clip itself.
+        ImganError: it exists, has another ending, is the clip itself, or its folder is read-only.
     """
     if out is None:
         suffix = clip.suffix.lower() if clip.suffix.lower() in WRITABLE else ".mp4"
         whole = clip if clip.name not in ("", "..") else clip.resolve()
         stem = whole.name if clip.is_dir() else whole.stem
         target = Target(whole.with_name(f"{stem}_next{suffix}"), False)
+        if not os.access(target.path.parent, os.W_OK) and target.path.parent.is_dir():
+            raise ImganError(
+                f"{target.path} cannot be written, because the clip's folder is read-only; name "
+                "another place with -o"
+            )
     else:
         path = Path(out)
         target = Target(path, out.endswith(("/", "\\")) or path.is_dir() or not path.suffix)

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 OVERLAP = 32
 """What a community network is taken to reach: few say; past this little can be seen."""
 
+COMMANDS = {
+    "srgan": "upscale",
+    "pix2pix": "translate",
+    "cyclegan": "translate",
+    "nextframe": "predict",
+    "dann": "classify",
+}
+"""Pipelines, and the command that uses their models."""
+
 
 @dataclass
 class Upscaling:
@@ -57,6 +66,12 @@ def load(model: str | Path) -> Upscaling:
     if path.suffix == ".safetensors" and not _is_foreign(path):
         return _own(path)
     return _community(path)
+
+
+def instead(path: Path, pipeline: str, command: str) -> str:
+    """The end of a sentence: with which command to use a model; empty if `command` is right."""
+    right = COMMANDS.get(pipeline, command)
+    return "" if right == command else f"use imgan {right} --model {path}"
 
 
 def scale_of(model: str | Path) -> int:
@@ -137,6 +152,8 @@ def all_eight(network: Network) -> Network:
 def _own(path: Path) -> Upscaling:
     model = load_model(path)
     card = model.card
+    if use := instead(path, card.pipeline, "upscale"):
+        raise ImganError(f"{path} is a {card.pipeline} model and makes no image larger; {use}")
     if "generator" not in model.networks or (card.scale == 1 and card.pipeline != "srgan"):
         raise ImganError(
             f"{path} is a {card.pipeline} model and makes no image larger; use imgan translate "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +15,15 @@ from torch import Tensor, nn
 
 from ..data.pixels import resize
 from ..data.prepared import to_channels
-from ..data.video import read_frames
+from ..data.video import read_last_frames
 from ..errors import ImganError
 from ..model_file import Model, load_model
 from ..shipped import default_prediction, resolve
-from .blend import run_blended
 from .device import choose
-from .memory import bytes_per_pixel, free_memory
-from .tiles import OutOfMemory, run_tiled
+from .tiles import run_tiled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-SHARE = 0.8
-"""The part of the free memory that frames may take in one piece."""
-
-_TRIAL = 64  # side of the frames that a network's memory is measured with
 
 Progress = Callable[[int, int], None]
 """Called with the frames done and their number."""
@@ -67,8 +59,7 @@ class Predictor:
         network = model.generator
         self.past, self.future = _count(network, "past"), _count(network, "future")
         self.channels = self.card.channels
-        reach = getattr(network, "reach", None)
-        self._reach: int | None = self.card.reach if self.card.reach is not None else reach
+        self._reach = self.card.reach if self.card.reach is not None else _count(network, "reach")
         self._multiple = max(self.card.size_multiple, _count(network, "size_multiple"))
         self._minimum = _count(network, "minimum")
         self.network = _Stacked(network, self.channels).to(self.device)
@@ -119,29 +110,17 @@ class Predictor:
                 yield new
 
     def _answer(self, stacked: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``[H, W, past*C]`` through the network, in one piece or in tiles."""
-        contract: dict[str, Any] = {
-            "size_multiple": self._multiple,
-            "minimum": self._minimum,
-            "value_range": self.card.value_range,
-            "device": self.device,
-            "dtype": self.dtype,
-        }
-        if self._reach is not None:
-            return run_tiled(self.network, stacked, reach=self._reach, **contract)
-        height, width = stacked.shape[:2]
-        side = min(height, width)
-        if self._pixel_bytes * height * width < SHARE * free_memory(self.device):
-            try:
-                return run_tiled(self.network, stacked, **contract)
-            except OutOfMemory:  # another program took what was free
-                pass
-        return run_blended(self.network, stacked, tile=side // 2, **contract)
-
-    @cached_property
-    def _pixel_bytes(self) -> float:
-        side = -(-max(_TRIAL, self._minimum) // self._multiple) * self._multiple
-        return bytes_per_pixel(self.network, self.past * self.channels, side)
+        """``[H, W, past*C]`` through the network, in tiles that leave no seams."""
+        return run_tiled(
+            self.network,
+            stacked,
+            reach=self._reach,
+            size_multiple=self._multiple,
+            minimum=self._minimum,
+            value_range=self.card.value_range,
+            device=self.device,
+            dtype=self.dtype,
+        )
 
 
 class _Stacked(nn.Module):
@@ -178,9 +157,10 @@ def predict(
 
     Args:
         clip: the past frames: a path (a video file, or a folder of numbered frames; ``[frames, H,
-            W, 3]`` uint8 comes back), a list of Pillow images, an array ``[T, H, W]`` or ``[T, H,
-            W, C]`` (uint8, uint16, float in [0, 1]), or a tensor ``[T, C, H, W]`` (float in [0, 1],
-            uint8). Only the last ones are looked at, as many as the model sees.
+            W, 3]`` uint8 comes back), a list of Pillow images (what is clear lies on white), an
+            array ``[T, H, W]`` or ``[T, H, W, C]`` (uint8, uint16, float in [0, 1]), or a tensor
+            ``[T, C, H, W]`` (float in [0, 1], uint8). Only the last ones are looked at, as many as
+            the model sees.
         frames: how many are to be predicted; the further ahead, the less they tell.
         size: the shorter side is brought to so many pixels first, and the result has that size.
         model, device, precision: see `Predictor`.
@@ -224,12 +204,12 @@ def load_predictor(path: Path) -> Model:
 def read_last(clip: Path, count: int) -> list[NDArray[np.uint8]]:
     """The last `count` frames of a clip, ``[H, W, 3]`` each, or all where there are fewer.
 
-    The clip streams by: no more than `count` frames are in memory.
+    No more than `count` frames are in memory, and only these become RGB.
 
     Raises:
         ImganError: it cannot be read.
     """
-    return list(deque(read_frames(clip), count))
+    return read_last_frames(clip, count)
 
 
 def shorter(frame: NDArray[Any], side: int) -> tuple[int, int]:
@@ -239,7 +219,7 @@ def shorter(frame: NDArray[Any], side: int) -> tuple[int, int]:
         ImganError: that is no size.
     """
     if not 1 <= side <= 99_999:
-        raise ImganError(f"--size is a number of pixels for the shorter side, not {side}")
+        raise ImganError(f"size is a number of pixels for the shorter side, not {side}")
     height, width = frame.shape[:2]
     factor = side / min(height, width)
     return max(1, round(width * factor)), max(1, round(height * factor))
@@ -280,7 +260,9 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
         return taken, to_tensor
     if isinstance(clip, Sequence) and clip and all(isinstance(one, pil.Image) for one in clip):
         grey = clip[-1].mode in ("1", "L", "LA")
-        frames = [np.asarray(one.convert("L" if grey else "RGB")) for one in clip[-past:]]
+        frames = [
+            np.asarray(_on_white(one).convert("L" if grey else "RGB")) for one in clip[-past:]
+        ]
         taken, _ = _array(np.stack(_alike(frames)), past)
 
         def to_images(made: NDArray[np.float32]) -> list[pil.Image]:
@@ -292,6 +274,14 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
         "predict takes a path, a list of Pillow images, a numpy array or a torch tensor, not "
         f"{type(clip).__name__}"
     )
+
+
+def _on_white(image: pil.Image) -> pil.Image:
+    """What is clear lies on white paper, as in files."""
+    if not image.has_transparency_data:
+        return image
+    paper = pil.new("RGBA", image.size, "white")
+    return pil.alpha_composite(paper, image.convert("RGBA"))
 
 
 def _array(

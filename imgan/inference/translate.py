@@ -26,6 +26,7 @@ from .chroma import with_colours
 from .convert import Progress, convert, each_frame
 from .device import choose
 from .memory import bytes_per_pixel, free_memory
+from .models import instead
 from .tiles import TILE, OutOfMemory, run_tiled
 
 if TYPE_CHECKING:
@@ -270,7 +271,10 @@ def load_translation(path: Path) -> Model:
         from .reference import load_reference
 
         model = load_reference(path)
-    if model.card.pipeline == "srgan" or model.card.scale != 1:
+    use = instead(path, model.card.pipeline, "translate")
+    if use and model.card.pipeline != "srgan":
+        raise ImganError(f"{path} is a {model.card.pipeline} model and translates no image; {use}")
+    if use or model.card.scale != 1:
         raise ImganError(
             f"{path} makes images larger and translates none; use imgan upscale --model {path}"
         )

@@ -31,7 +31,6 @@ class MultiscalePredictor(nn.Module):
         self.past, self.future, self.channels = past, future, channels
         self.size_multiple = 2 ** (scales - 1)
         self.minimum = self.size_multiple
-        self.reach = None
         first, out = (past + future) * channels, future * channels
         small, large = [1, 2, 1], [1, 2, 4, 2, 1]
         kernels = [[3, 3, 3, 3], [5, 3, 3, 5], [5, 3, 3, 3, 3, 5], [7, 5, 5, 5, 5, 7]]
@@ -43,6 +42,8 @@ class MultiscalePredictor(nn.Module):
             for i, (before, after) in enumerate(zip([first, *widths], [*widths, out], strict=True)):
                 layers += [nn.Conv2d(before, after, own[i], 1, own[i] // 2), nn.ReLU(inplace=True)]
             self.nets.append(nn.Sequential(*layers[:-1]))
+        self.reach = _reach([sum(k // 2 for k in kernels[min(i, 3)]) for i in range(scales)])
+        """Pixels to each side that an output pixel can depend on."""
 
     def forward(self, past: Tensor) -> Tensor:
         stacked = past.flatten(1, 2) - 0.5  # [N, P*C, H, W]
@@ -58,3 +59,17 @@ class MultiscalePredictor(nn.Module):
                 answer = seen[:, -self.channels :].repeat(1, self.future, 1, 1)
             answer = answer + net(torch.cat([seen, answer], dim=1)).float()
         return torch.unflatten(answer + 0.5, 1, (self.future, self.channels))
+
+
+def _reach(radii: list[int]) -> int:
+    """How far the predictor sees whose networks see so many pixels of their scale, small first."""
+    most = 0
+    cell = 1 << (len(radii) - 1)  # the side of a pixel of the smallest scale
+    for place in range(cell):
+        low = high = place  # from here back to the smallest scale
+        for i, radius in enumerate(reversed(radii)):
+            low, high = low - radius, high + radius
+            if i < len(radii) - 1:  # of two pixels the enlarging takes one more, on its own side
+                low, high = (low - 1) // 2, (high + 1) // 2
+        most = max(most, place - low * cell, (high + 1) * cell - 1 - place)
+    return most

@@ -67,11 +67,12 @@ class NextFrame:
             )
             self._data |= clips.summary()
             return clips
-        from ..data.moving_digits import MovingDigits, read_digits
+        from ..data.moving_digits import MovingDigits, split_digits
 
         if len(folders) != 1:
             raise ImganError(f"moving digits are made from one file of digits, not {len(folders)}")
-        digits = MovingDigits(read_digits(folders[0]), recipe.past, recipe.horizon, recipe.seed)
+        train, held_out = split_digits(folders[0])
+        digits = MovingDigits(train, held_out, recipe.past, recipe.horizon, recipe.seed)
         self._data |= digits.summary()
         return digits
 
@@ -124,6 +125,7 @@ class NextFrame:
     def card(self) -> Card:
         """Everything that using the model needs, and where it comes from."""
         recipe, network = self.recipe, self.networks["generator"]
+        pixel = recipe.pixel.weight
         return Card(
             pipeline="nextframe",
             name=recipe.name,
@@ -134,7 +136,7 @@ class NextFrame:
             value_range=(0.0, 1.0),
             size_multiple=recipe.generator.size_multiple,
             reach=getattr(network, "reach", None),
-            cost="adversarial" if recipe.adversary else recipe.pixel.kind,
+            cost="adversarial" if recipe.adversary else recipe.pixel.kind if pixel else "gdl",
             licence=recipe.licence,
             notes=recipe.notes,
             version=__version__,

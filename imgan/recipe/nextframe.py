@@ -68,8 +68,8 @@ class FrameAdversary(Adversary):
 class ClipData(Strict):
     """Clips: their shorter side is brought to `side` pixels, training sees squares of `crop`.
 
-    Windows that move less than `min_motion` grey levels a pixel are left out. `held_out` is the
-    share of the clips that training never sees, where there are no folders train and test.
+    Windows that move less than `min_motion` grey levels a pixel are left out. `held_out` is
+    each clip's chance of being held out, where there are no folders train and test; at least one is.
     """
 
     kind: Literal["clips"] = "clips"

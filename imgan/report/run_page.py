@@ -40,10 +40,11 @@ _COLUMNS = {
     "cyclegan": ("input", "translated", "and back"),
 }
 _COMMANDS = {
-    "srgan": "upscale",
-    "pix2pix": "translate",
-    "cyclegan": "translate",
-    "dann": "classify",
+    "srgan": ("upscale", "photo.jpg"),
+    "pix2pix": ("translate", "photo.jpg"),
+    "cyclegan": ("translate", "photo.jpg"),
+    "nextframe": ("predict", "clip.mp4"),
+    "dann": ("classify", "photo.jpg"),
 }
 _SHOWN = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".avif", ".bmp"}  # by every browser
 
@@ -210,12 +211,13 @@ def _facts(
 
 
 def _command(run: Path, recipe: Mapping[str, Any]) -> str | None:
-    verb = _COMMANDS.get(str(recipe.get("pipeline")))
-    if verb is None or not (run / "model.safetensors").is_file():
+    known = _COMMANDS.get(str(recipe.get("pipeline")))
+    if known is None or not (run / "model.safetensors").is_file():
         return None
     place = Path(run.name) if run.is_absolute() else run  # the page may be shown to others
     model = (place / "model.safetensors").as_posix()
-    return f"imgan {verb} --model {json.dumps(model) if ' ' in model else model} photo.jpg"
+    verb, what = known
+    return f"imgan {verb} --model {json.dumps(model) if ' ' in model else model} {what}"
 
 
 def _settings(

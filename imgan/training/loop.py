@@ -128,7 +128,7 @@ class Trainer:
 
     def _decoding(self, done: int, total: int) -> None:
         if done == total or done % 20 == 0:
-            self.display.say(f"images: {done} of {total}")
+            self.display.say(f"read: {done} of {total}")
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that can be read, if there is one."""

@@ -47,6 +47,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.previews = path / "previews"
         self.model = path / "model.safetensors"
+        self._newest: list[Path] = []
 
     def check(self, recipe: Recipe, resume: bool) -> None:
         """Before any work: may this recipe be trained here?
@@ -54,7 +55,8 @@ class RunFolder:
         Raises:
             ImganError: `resume` without a checkpoint, or a checkpoint of another recipe.
         """
-        has_run = bool(checkpoint.found(self.checkpoints))
+        self._newest = checkpoint.found(self.checkpoints)[:1]
+        has_run = bool(self._newest)
         if resume and not has_run:
             raise ImganError(f"there is no checkpoint in {self.path} to resume; leave --resume out")
         if not has_run or not self.recipe.is_file():
@@ -79,17 +81,26 @@ class RunFolder:
         """While this process trains here no other may.
 
         Raises:
-            ImganError: another one does.
+            ImganError: another one does, or has since `check`; or nothing can be written.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except Timeout:
             raise ImganError(
                 f"another process is training in {self.path}; wait for it, or take another --out"
             ) from None
+        except (OSError, NotImplementedError) as error:
+            raise ImganError(
+                f"a run cannot be kept in {self.path} ({error}); take another --out"
+            ) from None
         try:
+            if checkpoint.found(self.checkpoints)[:1] != self._newest:
+                raise ImganError(
+                    f"another process has trained on in {self.path} meanwhile; the same command "
+                    "goes on from there"
+                )
             yield
         finally:
             lock.release()

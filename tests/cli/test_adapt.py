@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -45,6 +47,14 @@ def test_folders_are_adapted_classified_and_written_as_features(domains, tmp_pat
     assert {row.split(",")[1] for row in rows[1:]} <= {"a", "b"}
     done = invoke("classify", "--model", model, domains[0], "--device", "cpu")
     assert "with a known class are right" in done.output
+    done = invoke("evaluate", model, domains[0], "--device", "cpu", "--json", tmp_path / "e.json")
+    assert done.exit_code == 0
+    assert "right answers" in done.output
+    (found,) = json.loads((tmp_path / "e.json").read_text())["models"].values()
+    assert found["images"] == 8
+    assert 0 <= found["accuracy"] <= 1
+    with pytest.raises(ImganError, match="has no classes to score against"):
+        invoke("evaluate", model, domains[1], "--device", "cpu")
     done = invoke(
         "features", "--model", model, *domains, "-o", tmp_path / "f.npz", "--device", "cpu"
     )

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgan.data import clip_files
-from imgan.data.clips import Clips, find_clips, load_clips, scene_starts, test_windows
+from imgan.data import clips as module
+from imgan.data.clips import (
+    Clip,
+    Clips,
+    _drawn,
+    find_clips,
+    load_clips,
+    scene_starts,
+    test_windows,
+)
 from imgan.data.translation import PREVIEW
 from imgan.data.video import write_video
 from imgan.errors import ImganError
@@ -164,6 +174,17 @@ def test_missing_numbers_part_scenes(tmp_path):
     assert scenes == {"a": ((0, 10), (10, 20)), "b": ((0, 20),)}
 
 
+def test_numbers_that_are_times_part_nothing(tmp_path):
+    (tmp_path / "a").mkdir()
+    for i, frame in enumerate(scene(1, 20)):
+        time = round(1000 * (i + 3 * (i > 11)) / 30)  # 33, 67, 100; and three are missing
+        Image.fromarray(frame).save(tmp_path / "a" / f"{time}.png")
+    save(tmp_path / "b", scene(2, 20))
+    clips = clips_of(tmp_path)
+    (timed,) = [clip for clip in (*clips.training, *clips.held_out) if clip.name == "a"]
+    assert timed.scenes == ((0, 12), (12, 20))
+
+
 def test_items_are_frames_of_the_clips(tmp_path):
     save(tmp_path / "a", scene(1, 20))
     save(tmp_path / "b", scene(2, 20))
@@ -214,8 +235,8 @@ def test_flips_are_drawn_and_time_never_runs_back(folder):
 
 
 def test_previews_are_held_out_clips_in_turn_from_the_middle(folder):
-    clips = clips_of(folder, side=0, crop=40)
-    assert len(clips.test) == 2
+    clips = clips_of(folder, side=0, crop=40, held_out=0.5)
+    assert len(clips.test) > 1
     for i, clip in enumerate(clips.held_out):
         item = clips[PREVIEW + i]
         frames = np.load(clip.frames)[clip.scenes[0][0] :][:5, 4:44, 12:52]
@@ -270,16 +291,55 @@ def test_folders_of_splits_are_obeyed(tmp_path):
     assert len(clips.test) == 1 and len(clips.train) == 2
 
 
+def test_folders_of_splits_given_one_by_one_are_obeyed(tmp_path):
+    for i, name in enumerate(["Train/a", "Train/b", "test/a", "more/test/c"]):
+        save(tmp_path / name, scene(i, 8))
+    clips = clips_of(tmp_path / "Train", tmp_path / "test")
+    assert (clips.train, clips.test) == (["Train/a", "b"], ["test/a"])
+    clips = clips_of(tmp_path / "Train", tmp_path / "more")
+    assert (clips.train, clips.test) == (["a", "b"], ["test/c"])
+    clips = clips_of(tmp_path)  # a folder of one set of clips lies between
+    assert (clips.train, clips.test) == (["Train/a", "Train/b"], ["more/test/c", "test/a"])
+    clips = clips_of(tmp_path / "Train")
+    assert len(clips.train) == len(clips.test) == 1
+
+
+@settings(deadline=None)
+@given(
+    names=st.sets(st.text("abc", min_size=1, max_size=4), min_size=2, max_size=12),
+    more=st.sets(st.text("def", min_size=1, max_size=4), max_size=12),
+    seed=st.integers(0, 99),
+)
+def test_new_clips_move_no_old_ones(names, more, seed):
+    def clip(name):
+        return Clip(name, Path(name), Path(), Path(), (9, 8, 8, 3), ((0, 9),))
+
+    def held(names, share):
+        train, test = _drawn([clip(name) for name in sorted(names)], seed, share)
+        assert train and test and len(train) + len(test) == len(names)
+        return {one.name for one in test}
+
+    few, many = held(names, 0.3), held(names | more, 0.3)
+    if 1 < len(few) < len(names) - 1:
+        assert many & names == few
+    assert held(names, 0.2) <= few
+
+
+def test_of_many_clips_the_share_is_held_out():
+    clips = [Clip(str(i), Path(str(i)), Path(), Path(), (9, 8, 8, 3), ()) for i in range(2000)]
+    assert 160 < len(_drawn(clips, 0, 0.1)[1]) < 240
+
+
 def test_clips_are_held_out_by_seed_and_name(folder):
     chosen = set()
     for seed in range(8):
         clips = clips_of(folder, seed=seed, held_out=0.34)
-        assert len(clips.test) == 2 and len(clips.train) == 4
+        assert 1 <= len(clips.test) <= 5 and len(clips.train) + len(clips.test) == 6
         assert not set(clips.train) & set(clips.test)
         chosen.add(tuple(clips.test))
     assert len(chosen) > 2
     assert len(clips_of(folder, held_out=0).test) == 1
-    assert len(clips_of(folder, held_out=0.99).train) == 1
+    assert len(clips_of(folder, held_out=0.9999).train) == 1
     assert clips_of(folder).summary()["held_out"] == clips_of(folder).test
 
 
@@ -310,6 +370,7 @@ def test_summary(folder):
         "frames": 120,
         "scenes": 7,
         "windows": len(clips_of(folder)),
+        "trained": clips_of(folder).train,
         "held_out": clips_of(folder).test,
         "split": "by clip",
     }
@@ -344,8 +405,10 @@ def test_test_windows_of_folders(folder):
     only = {n for n, _ in test_windows([folder], 2, past=2, names=clips.test, skipped=skipped)}
     assert only == set(clips.test)
     assert list(skipped) == [str(folder / "bad.mp4")]
-    inner = {n for n, _ in test_windows([folder.parent], 2, past=2, names=["clip1"])}
+    inner = {n for n, _ in test_windows([folder.parent], 2, past=2, names=["data/clip1"])}
     assert inner == {"data/clip1"}
+    with pytest.raises(ImganError, match="no clip to be scored"):  # clip1 was another one
+        list(test_windows([folder.parent], 2, past=2, names=["clip1"]))
     with pytest.raises(ImganError, match="give past"):
         list(test_windows([folder], 2))
 
@@ -459,6 +522,27 @@ def test_clips_are_decoded_once(tmp_path, cache, monkeypatch):
     list(test_windows([tmp_path / "a.mp4"], 2, past=2, side=32))
 
 
+def test_motion_is_reckoned_once(tmp_path, cache, monkeypatch):
+    save(tmp_path / "a", scene(1, 20))
+    save(tmp_path / "b", scene(2, 20))
+    first = clips_of(tmp_path, min_motion=2)
+    kept = sorted(cache.glob("*-motion-*.npy"))
+    assert len(kept) == 2
+    reckon = clip_files.most_motion
+    monkeypatch.setattr(clip_files, "most_motion", None)
+    second = clips_of(tmp_path, min_motion=2)
+    assert second.starts == first.starts
+    clips_of(tmp_path, min_motion=3, seed=1, past=4)  # which are nothing to it
+    for clip, starts in zip(second.training, second.starts, strict=True):
+        whole = [i for i in clip.starts(5) if second._motion(clip, i).max() >= 2]
+        assert starts == whole
+    monkeypatch.setattr(clip_files, "most_motion", reckon)
+    for file, content in zip(kept, (b"", kept[1].read_bytes()[:-9]), strict=True):
+        file.write_bytes(content)
+    assert clips_of(tmp_path, min_motion=2).starts == first.starts
+    assert clips_of(tmp_path, min_motion=2, future=3).starts != first.starts
+
+
 def test_a_changed_clip_is_decoded_anew(tmp_path, cache):
     for folder in (tmp_path / "a", tmp_path / "b"):
         save(folder, scene(1, 8))
@@ -491,6 +575,22 @@ def test_clips_go_to_other_processes(folder):
     back = pickle.loads(packed)
     assert isinstance(back, Clips)
     assert torch.equal(back[3]["past"], expected)
+
+
+def test_few_files_are_open_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "OPEN", 2)
+    for i in range(9):
+        save(tmp_path / "train" / str(i), scene(i, 8))
+    save(tmp_path / "test" / "a", scene(9, 8))
+    opened = []
+    monkeypatch.setattr(module, "_map", lambda file: opened.append(file) or np.load(file, "r"))
+    clips = clips_of(tmp_path)
+    drawn = [clips[i] for i in range(60)]
+    assert len(set(opened)) == 18 > clips._mapped.cache_info().maxsize
+    assert clips._mapped.cache_info().currsize == 4
+    back = pickle.loads(pickle.dumps(clips))
+    assert back._mapped.cache_info().currsize == 0
+    assert all(torch.equal(back[i]["past"], drawn[i]["past"]) for i in range(60))
 
 
 def test_equal_names_in_several_folders_are_told_apart(tmp_path):

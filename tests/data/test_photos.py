@@ -146,14 +146,14 @@ def test_every_kind_of_pixel_is_read_as_upscaling_reads_it(tmp_path):
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("torch has no memory")])
 def test_a_photo_too_large_for_memory_is_skipped(tmp_path, monkeypatch, error):
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
-    real = module._decode
+    real = module.decode
 
     def decode(path):
         if path.name == "large.png":
             raise error
         return real(path)
 
-    monkeypatch.setattr(module, "_decode", decode)
+    monkeypatch.setattr(module, "decode", decode)
     Image.new("RGB", (64, 64)).save(tmp_path / "large.png")
     found = load_photos([tmp_path], 2, 16)
     assert [p.name for p in found.skipped] == ["large.png"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgan.data import video
-from imgan.data.video import probe, read_frames, write_video
+from imgan.data.video import probe, read_frames, read_last_frames, write_video
 from imgan.errors import ImganError
 
 av = pytest.importorskip("av")
@@ -120,8 +120,8 @@ def test_reading_goes_no_further_than_it_must(tmp_path, monkeypatch):
     for i in range(1, 12):
         Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.png")
     read = []
-    decode = video._decode
-    monkeypatch.setattr(video, "_decode", lambda file: read.append(file.name) or decode(file))
+    decode = video.decode
+    monkeypatch.setattr(video, "decode", lambda file: read.append(file.name) or decode(file))
     frames = read_frames(tmp_path, start=1)
     assert next(frames)[0, 0, 0] == 2
     assert read == ["2.png"]
@@ -335,3 +335,175 @@ def test_without_pyav_the_way_out_is_told(tmp_path, monkeypatch):
     with pytest.raises(ImganError, match="pip install av"):
         probe(tmp_path / "a.mp4")
     assert len(list(read_frames(tmp_path / "frames"))) == 2
+
+
+# The end of a clip.
+
+
+@pytest.mark.parametrize("ending", ["mp4", "webm", "gif"])
+def test_the_last_frames_alone_become_rgb(tmp_path, ending, monkeypatch):
+    path = tmp_path / f"a.{ending}"
+    write_video(path, moving(12), 10)
+    whole = list(read_frames(path))
+    made = []
+    rgb = video._rgb
+    monkeypatch.setattr(video, "_rgb", lambda *frame: made.append(1) or rgb(*frame))
+    last = read_last_frames(path, 4)
+    assert len(last) == len(made) == 4
+    assert all(np.array_equal(a, b) for a, b in zip(last, whole[8:], strict=True))
+    assert len(read_last_frames(path, 99)) == 12
+    assert read_last_frames(path, 0) == []
+
+
+def test_of_a_folder_the_last_files_alone_are_read(tmp_path):
+    save(tmp_path / "a", [f"{i}.png" for i in range(12)])
+    (tmp_path / "a" / "3.png").write_text("no image")
+    assert [frame[0, 0, 0] for frame in read_last_frames(tmp_path / "a", 3)] == [9, 10, 11]
+    with pytest.raises(ImganError, match=r"3\.png"):
+        read_last_frames(tmp_path / "a", 10)
+
+
+def test_the_end_of_what_is_cut_short_is_an_error(tmp_path):
+    path = tmp_path / "a.webm"
+    write_video(path, moving(40), 10)
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+    with pytest.raises(ImganError, match="cut short after"):
+        read_last_frames(path, 3)
+
+
+# Odd containers.
+
+
+def write_raw(path, frames, form=None, gop=10, header=None, step=1):
+    """H.264 with a key frame every `gop` frames, `step` units of time apart."""
+    from fractions import Fraction
+
+    header = header or 25
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream("libx264", rate=header)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.options = "yuv420p", {"g": str(gop), "bf": "0"}
+        for i, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels)
+            frame.pts, frame.time_base = i * step, Fraction(1, header)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def spoil(path, numbers):
+    """Overwrite the content of these packets."""
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux() if packet.size]
+    for pos, size in (packets[number] for number in numbers):
+        data[pos + 4 : pos + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+
+
+def test_what_cannot_be_decoded_before_the_first_frame_is_passed_over(tmp_path):
+    path = tmp_path / "a.mkv"
+    frames = list(moving(40))
+    write_raw(path, frames, "matroska")
+    whole = list(read_frames(path))
+    spoil(path, [0])  # and with it the nine frames that build on it
+    back = list(read_frames(path))
+    assert len(whole) == 40 and len(back) == 30
+    assert all(np.array_equal(a, b) for a, b in zip(back, whole[10:], strict=True))
+    assert np.array_equal(read_last_frames(path, 1)[0], whole[-1])
+    spoil(path, [10, 20, 30])
+    with pytest.raises(ImganError, match="damaged or cut short after 0 frames"):
+        list(read_frames(path))
+
+
+def test_packets_that_are_marked_as_corrupt(tmp_path, monkeypatch):
+    path = tmp_path / "a.mkv"
+    write_raw(path, list(moving(40)), "matroska")
+    whole = list(read_frames(path))
+
+    class Packet:
+        def __init__(self, packet, corrupt):
+            self.packet, self.is_corrupt = packet, corrupt
+
+        def __getattr__(self, name):
+            return getattr(self.packet, name)
+
+    class Container:
+        def __init__(self, container, numbers):
+            self.container, self.numbers = container, numbers
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.container.close()
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def demux(self):
+            return (
+                Packet(packet, i in self.numbers) for i, packet in enumerate(self.container.demux())
+            )
+
+    opened = av.open
+    for numbers in ({0}, {0, 1, 2}):
+        monkeypatch.setattr(av, "open", lambda *a, n=numbers, **k: Container(opened(*a, **k), n))
+        back = list(read_frames(path))
+        assert len(back) == 30
+        assert np.array_equal(back[0], whole[10])
+    monkeypatch.setattr(av, "open", lambda *a, **k: Container(opened(*a, **k), {39}))
+    with pytest.raises(ImganError, match="cut short after"):
+        list(read_frames(path))
+
+
+def test_a_recording_that_begins_anywhere(tmp_path):
+    path = tmp_path / "a.ts"
+    noise = np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)
+    write_raw(path, [np.roll(noise, i, 1) for i in range(40)], "mpegts")
+    whole = list(read_frames(path))
+    data = path.read_bytes()
+    path.write_bytes(data[188 * (len(data) // 188 // 20) :])  # packets of 188 bytes
+    back = list(read_frames(path))
+    assert len(back) == 30
+    assert np.array_equal(back[0], whole[10])
+
+
+def test_the_film_and_not_the_picture_beside_it(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("libx264", rate=10) for _ in range(2)]
+        for stream, side in zip(streams, (16, 64), strict=True):
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+        for stream, count in zip(streams, (1, 12), strict=True):
+            for i in range(count):
+                pixels = np.full((stream.height, stream.width, 3), 15 * i, np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+            container.mux(stream.encode())
+    assert probe(path)[1:] == (64, 64)
+    assert len(list(read_frames(path))) == 12
+
+
+def test_a_unit_of_time_is_no_frame_rate(tmp_path):
+    path = tmp_path / "a.mkv"
+    write_raw(path, list(moving(26)), header=1000, step=40)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].average_rate == 1000
+    assert probe(path).fps == pytest.approx(25)
+
+
+def test_placeholder_rates_give_way_to_the_frames_times():
+    from fractions import Fraction
+    from types import SimpleNamespace as Of
+
+    def rate(told, pts, unit=Fraction(1, 1000)):
+        packets = [Of(pts=time) for time in pts]
+        container = Of(format=Of(name="matroska"), demux=lambda stream: packets)
+        return video._rate(container, Of(average_rate=told, guessed_rate=None, time_base=unit))
+
+    assert rate(1000, [0, 40, 120, 80, 160, None]) == 25
+    assert rate(90_000, range(100)) == 1000  # no more than can be written
+    assert rate(1000, [7]) == rate(1000, [7, 7]) == rate(None, []) == 25
+    assert rate(480, range(0, 480, 2)) == 500
+    assert rate(0.001, []) == 0.1
+    assert rate(60, []) == 60

@@ -14,24 +14,31 @@ from imgan.model_file import Card, NetworkCard, save_model
 from imgan.networks import build
 
 
-def make_model(path: Path, noise: float = 0.03, card: dict[str, Any] | None = None, **arguments):
+def make_model(
+    path: Path,
+    noise: float = 0.03,
+    card: dict[str, Any] | None = None,
+    network: str = "simvp",
+    **arguments,
+):
     """A random SimVP that changes the last frame a little; with no `noise` it copies it."""
-    own = {"past": 4, "future": 1, "channels": 3, "width": 8, "hidden": 16, "blocks": 1} | arguments
+    kind, own = network, {"past": 4, "future": 1, "channels": 3, "width": 8} | arguments
+    if kind == "simvp":
+        own = {"hidden": 16, "blocks": 1} | own
     torch.manual_seed(0)
-    network = build("simvp", own)
+    network = build(kind, own)
     if noise:
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=noise)
     save_model(
         path,
         Card(
-            pipeline="nextframe",
             name=path.stem,
-            networks={"generator": NetworkCard(name="simvp", arguments=own)},
+            networks={"generator": NetworkCard(name=kind, arguments=own)},
             channels=own["channels"],
             size_multiple=network.size_multiple,
             reach=network.reach,
-            **(card or {}),
+            **({"pipeline": "nextframe"} | (card or {})),
         ),
         {"generator": network.state_dict()},
     )

@@ -1,10 +1,15 @@
 """ONNX files: any size, the answers of PyTorch, the card inside, nothing half-written."""
 
 import json
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from frame_models import make_model
 
 from imgan.errors import ImganError
 from imgan.inference import export
@@ -134,3 +139,13 @@ def test_errors_are_sentences(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else True)
     with pytest.raises(ImganError, match=r"needs onnxscript: pip install onnxscript"):
         export_onnx(model, tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("pipeline", "command"), [("nextframe", "predict"), ("dann", "classify")])
+def test_models_that_make_no_image_of_an_image_are_refused(tmp_path, pipeline, command):
+    path = make_model(tmp_path / "m.safetensors", card={"pipeline": pipeline})
+    with pytest.raises(ImganError) as error:
+        export_onnx(path, tmp_path / "m.onnx")
+    assert f"is a {pipeline} model" in str(error.value)
+    assert f"use imgan {command} --model {path}" in str(error.value)
+    assert not (tmp_path / "m.onnx").exists()

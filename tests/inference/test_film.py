@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,12 @@ import pytest
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
-from frame_models import make_clip, make_frames, make_model
+from frame_models import make_clip, make_model
 
 from imgan import shipped
 from imgan.data.video import probe, read_frames
 from imgan.errors import ImganError
+from imgan.inference import film as film_module
 from imgan.inference import predict as predict_module
 from imgan.inference.film import PAST, PREDICTED, TRUTH, labels, predict_film
 from imgan.inference.predict import Predictor
@@ -85,22 +85,30 @@ def test_bars_can_be_left_out_and_the_size_chosen(models, tmp_path) -> None:
     assert made.width == 2 * 32 + 4
 
 
-def test_a_long_clip_streams_by(models, tmp_path, monkeypatch) -> None:
-    frames: list[weakref.ref[np.ndarray]] = []
-    alive = []
-
-    def long(path: Path):
-        for frame in make_frames(300):
-            own = frame.copy()
-            frames.append(weakref.ref(own))
-            alive.append(sum(one() is not None for one in frames))
-            yield own
-
-    make_clip(tmp_path / "clip.mp4", 5)
-    monkeypatch.setattr(predict_module, "read_frames", long)
+def test_of_a_long_clip_only_the_end_is_asked_for(models, tmp_path, monkeypatch) -> None:
+    make_clip(tmp_path / "clip.mp4", 20)
+    asked = []
+    whole = predict_module.read_last_frames
+    monkeypatch.setattr(
+        predict_module,
+        "read_last_frames",
+        lambda path, count: asked.append(count) or whole(path, count),
+    )
     predict_film(tmp_path / "clip.mp4", models[:1], frames=2)
-    assert len(alive) == 300
-    assert max(alive) <= 6
+    predict_film(tmp_path / "clip.mp4", models[:1], frames=2, past=6, compare=True, overwrite=True)
+    assert asked == [4, 8]
+
+
+def test_beside_a_clip_in_a_read_only_folder_nothing_can_stand(
+    models, tmp_path, monkeypatch
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    make_clip(clip, 5)
+    monkeypatch.setattr(film_module.os, "access", lambda path, mode: Path(path) != tmp_path)
+    with pytest.raises(ImganError, match=r"clip_next.mp4 cannot be written.*with -o"):
+        predict_film(clip, models[:1], frames=1)
+    (tmp_path / "other").mkdir()
+    predict_film(clip, models[:1], f"{tmp_path}/other/next.mp4", frames=1)
 
 
 def test_nothing_is_written_over(models, tmp_path) -> None:
@@ -138,7 +146,7 @@ def test_bad_input_is_one_sentence(models, tmp_path, monkeypatch) -> None:
         ("empty", {}, "holds no numbered frames"),
         ("clip.mp4", {"frames": 0}, "--frames is at least 1"),
         ("clip.mp4", {"past": -1}, "--past is at least 0"),
-        ("clip.mp4", {"size": -3}, "--size is a number"),
+        ("clip.mp4", {"size": -3}, "size is a number"),
         ("clip.mp4", {"out": "next.txt"}, "next.txt is no film that can be written"),
         ("clip.mp4", {"out": f"{tmp_path}/file/"}, "is a file and no folder"),
     ]:

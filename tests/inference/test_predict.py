@@ -55,30 +55,41 @@ def test_it_is_the_network_on_its_own_output(models, name) -> None:
     np.testing.assert_allclose(made, wanted, atol=1e-5)
 
 
-def test_tiles_give_the_same(models, monkeypatch) -> None:
-    frames = make_frames(4, 200, 24)
-    whole = predict(frames, 2, model=models["rgb"], precision="float32")
-    monkeypatch.setattr(module, "run_tiled", _in_small_tiles(module.run_tiled))
-    assert np.abs(predict(frames, 2, model=models["rgb"], precision="float32") - whole).max() <= 1
+def in_small_tiles(monkeypatch) -> list[int]:
+    """Let tiles be small from now on; filled with how many there are."""
+    counts: list[int] = []
+    run = module.run_tiled
+    more = {"tile": 40, "progress": lambda done, count: counts.append(count)}
+    monkeypatch.setattr(module, "run_tiled", lambda *args, **own: run(*args, **(own | more)))
+    return counts
 
 
-def _in_small_tiles(run):
-    return lambda *args, **options: run(*args, **(options | {"tile": 40}))
+@pytest.mark.parametrize("network", ["simvp", "multiscale-predictor"])
+def test_tiles_give_the_same(tmp_path, monkeypatch, network) -> None:
+    more = {} if network == "simvp" else {"width": 4, "scales": 3}
+    model = make_model(tmp_path / "m.safetensors", 0.05, network=network, **more)
+    frames = make_frames(4, 2400, 32)
+    whole = predict(frames, 2, model=model, precision="float32")
+    assert np.abs(whole.astype(int) - frames[-1]).max() > 3
+    counts = in_small_tiles(monkeypatch)
+    tiled = predict(frames, 2, model=model, precision="float32")
+    assert min(counts) > 1
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
 
 
-def test_little_memory_means_tiles_for_networks_without_a_reach(models, monkeypatch) -> None:
-    predictor = Predictor(models["rgb"], precision="float32")
-    predictor._reach = None
-    whole = predictor.continue_(make_frames(4, 48, 64), 1)
-    asked = []
-    blended = module.run_blended
-    monkeypatch.setattr(
-        module, "run_blended", lambda *a, **o: asked.append(o["tile"]) or blended(*a, **o)
-    )
-    monkeypatch.setattr(module, "free_memory", lambda device: 0)
-    parts = predictor.continue_(make_frames(4, 48, 64), 1)
-    assert asked == [24]
-    assert parts.shape == whole.shape
+def test_clear_pixels_of_pillow_images_lie_on_white(models) -> None:
+    frames = make_frames(4)
+    alpha = np.full((24, 32, 1), 255, np.uint8)
+    alpha[:, 16:] = 0
+    clear = [Image.fromarray(np.concatenate([frame, alpha], axis=2)) for frame in frames]
+    made = np.asarray(predict(clear, 1, model=models["copy"])[0])
+    assert made.shape == (24, 32, 3)
+    np.testing.assert_array_equal(made[:, :16], frames[-1][:, :16])
+    assert (made[:, 16:] == 255).all()
+    grey = [image.convert("LA") for image in clear]
+    made = predict(grey, 1, model=models["copy"])[0]
+    assert made.mode == "L"
+    assert (np.asarray(made)[:, 16:] == 255).all()
 
 
 @settings(max_examples=8, deadline=None)
@@ -162,7 +173,7 @@ def test_errors_are_sentences(models, tmp_path) -> None:
         (frames[:3], {}, "looks at 4 frames and here are 3; give a longer clip"),
         (frames[:1], {}, "here is 1"),
         (frames, {"frames": 0}, "at least 1 frame"),
-        (frames, {"size": 0}, "--size is a number of pixels"),
+        (frames, {"size": 0}, "size is a number of pixels for the shorter side, not 0"),
         (frames.astype(np.int32), {}, "uint8, uint16 or float"),
         (frames[0, 0], {}, "an array of frames is"),
         (torch.zeros(3, 4, 4), {}, "a tensor of frames is"),
@@ -176,3 +187,4 @@ def test_errors_are_sentences(models, tmp_path) -> None:
         with pytest.raises(ImganError) as error:
             predict(clip, **({"model": model} | options))
         assert message in str(error.value), message
+        assert "--size" not in str(error.value)  # an option of the command, not of the function

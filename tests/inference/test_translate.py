@@ -345,6 +345,12 @@ def test_one_command_names_the_other(files, tmp_path) -> None:
     for name in ("plain", "both"):
         with pytest.raises(ImganError, match=rf"use imgan translate --model .*{name}"):
             upscale(pixels(), model=files[name])
+    for pipeline, command in (("nextframe", "predict"), ("dann", "classify")):
+        other = make_model(tmp_path / f"{pipeline}.safetensors", pipeline=pipeline)
+        for use in (translate, upscale):
+            with pytest.raises(ImganError, match=rf"is a {pipeline} model and .*; use imgan") as no:
+                use(pixels(), model=other)
+            assert str(no.value).endswith(f"use imgan {command} --model {other}")
 
 
 @pytest.mark.parametrize("image", [np.zeros((4, 4), bool), torch.zeros(4, 4), np.zeros((0, 4)), 7])

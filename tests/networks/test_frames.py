@@ -69,9 +69,57 @@ def test_memory_format_changes_nothing():
     assert torch.allclose(plain, last, atol=1e-6)
 
 
+def convolutions(net):
+    return [module for module in net if isinstance(module, torch.nn.Conv2d)]
+
+
+@pytest.mark.parametrize("scales", [1, 2, 3, 4])
+def test_the_multiscale_predictor_sees_as_far_as_its_reach_and_no_farther(scales):
+    network = predictor(past=1, channels=1, width=1, scales=scales).double()
+    for parameter in network.parameters():
+        torch.nn.init.uniform_(parameter, 0.01, 0.1)
+    cell = network.size_multiple
+    middle = cell * (network.reach // cell + 2)
+    farthest = 0
+    for place in range(middle, middle + cell):
+        frames = 1 + torch.rand(1, 1, 1, cell, 2 * middle + cell, dtype=torch.float64)
+        frames.requires_grad_()
+        network(frames)[0, 0, 0, 0, place].backward()
+        columns = frames.grad[0, 0, 0].abs().sum(0).nonzero().flatten()
+        farthest = max(farthest, place - int(columns.min()), int(columns.max()) - place)
+    assert farthest == network.reach
+
+
 def test_sizes_of_the_paper():
-    # Table 1: 4 past frames, RGB; the largest network's kernels are 7, 5, 5, 5, 5, 7.
+    # Table 1: 4 past frames, RGB; every network sees the past and the frame from the scale below.
     network = MultiscalePredictor()
-    assert [len(list(net.children())) for net in network.nets] == [7, 7, 11, 11]
-    kernels = [m.kernel_size[0] for m in network.nets[3] if isinstance(m, torch.nn.Conv2d)]
-    assert kernels == [7, 5, 5, 5, 5, 7]
+    small, large = [128, 256, 128, 3], [128, 256, 512, 256, 128, 3]
+    for net, made, kernels in zip(
+        network.nets,
+        [small, small, large, large],
+        [[3, 3, 3, 3], [5, 3, 3, 5], [5, 3, 3, 3, 3, 5], [7, 5, 5, 5, 5, 7]],
+        strict=True,
+    ):
+        assert [conv.out_channels for conv in convolutions(net)] == made
+        assert [conv.in_channels for conv in convolutions(net)] == [15, *made[:-1]]
+        assert [conv.kernel_size[0] for conv in convolutions(net)] == kernels
+        assert isinstance(net[-1], torch.nn.Conv2d)  # the answer may be below zero
+
+
+def test_each_scale_adds_to_the_enlarged_one_below():
+    # Equation 2: Y_k = u(Y_k-1) + G_k(X_k, u(Y_k-1)).
+    network = predictor(past=3, future=2, width=4, scales=3)
+    frames = torch.rand(2, 3, 3, 16, 24)
+    pooled = [torch.nn.functional.avg_pool2d(frames.flatten(1, 2) - 0.5, f) for f in (4, 2, 1)]
+    answer = pooled[0][:, -3:].repeat(1, 2, 1, 1)
+    for k, (seen, net) in enumerate(zip(pooled, network.nets, strict=True)):
+        if k:
+            answer = torch.nn.functional.interpolate(answer, scale_factor=2, mode="bilinear")
+        answer = answer + net(torch.cat([seen, answer], dim=1))
+    out = network(frames)
+    assert torch.allclose(out, 0.5 + answer.unflatten(1, (2, 3)), atol=1e-6)
+    for net, change in zip(network.nets, (0.1, 0.2, 0.4), strict=True):
+        torch.nn.init.zeros_(convolutions(net)[-1].weight)
+        torch.nn.init.constant_(convolutions(net)[-1].bias, change)
+    flat = torch.full((1, 3, 3, 16, 24), 0.25)
+    assert torch.allclose(network(flat), torch.tensor(0.95))

@@ -186,3 +186,11 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
         second.run()
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
     first.run()  # the folder is free again
+    with pytest.raises(ImganError, match="has trained on in .* meanwhile"):
+        second.run()
+
+
+def test_a_run_that_cannot_be_kept_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ImganError, match="a run cannot be kept in .*file/run"):
+        trainer(tmp_path / "file" / "run").run()
