@@ -2,6 +2,7 @@
 
 imgan evaluate RUN/model.safetensors Set5/x4 --json set5.json
 python assets/models/publish.py RUN/model.safetensors x4-mse Set5=set5.json ... 'notes=Text.'
+python assets/models/publish.py RUN/model.safetensors nextframe clips=clips.json 'data=Which clips.'
 """
 
 from __future__ import annotations
@@ -23,20 +24,28 @@ def main(source: Path, name: str, reports: list[str]) -> None:
     model = load_model(source)
     card = model.card
     scores = dict(card.scores)
+    trained_on = DATA
     for report in reports:
         data, _, file = report.partition("=")
         if data == "notes":
             card = card.model_copy(update={"notes": file})
             continue
-        content = json.loads(Path(file).read_text())
-        own = next(m for m in content["models"] if m["model"] == str(source))
+        if data == "data":
+            trained_on = file
+            continue
+        models = json.loads(Path(file).read_text())["models"]
+        if card.pipeline == "nextframe":
+            for ahead, row in enumerate(models[str(source)]["by_horizon"], 1):
+                scores[f"{data} +{ahead}"] = {k: round(v, 4) for k, v in row.items()}
+            continue
+        own = next(m for m in models if m["model"] == str(source))
         scores[f"{data} x{card.scale}"] = {k: round(v, 4) for k, v in own["mean"].items()}
     card = card.model_copy(
         update={
             "name": name,
             "scores": scores,
             "licence": "Apache-2.0",
-            "data": card.data | {"name": DATA},
+            "data": card.data | {"name": trained_on},
         }
     )
     half = source.stat().st_size > LARGEST

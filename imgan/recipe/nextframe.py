@@ -69,7 +69,8 @@ class ClipData(Strict):
     """Clips: their shorter side is brought to `side` pixels, training sees squares of `crop`.
 
     Windows that move less than `min_motion` grey levels a pixel are left out. `held_out` is
-    each clip's chance of being held out, where there are no folders train and test; at least one is.
+    each clip's chance of being kept from training, where there are no folders train and test; at
+    least one clip is.
     """
 
     kind: Literal["clips"] = "clips"
