@@ -18,6 +18,7 @@ from PIL import Image as pil
 
 from ..errors import ImganError
 from ..files import replacing
+from .arrays import mapped
 from .photos import cache_folder
 from .prepared import to_channels
 from .scenes import most_motion, scene_starts, small
@@ -75,7 +76,7 @@ class Clip:
         Raises:
             ImganError: the cache cannot be written.
         """
-        small = np.load(self.small, mmap_mode="r")
+        small = mapped(self.small)
         high, wide = box = self.box(small, crop)
         file = self.small.with_name(f"{self.frames.stem}-motion-{future}-{high}x{wide}.npy")
         shape = (max(0, self.shape[0] - future),)
@@ -218,10 +219,8 @@ class _Kept:
     def content(self, channels: int) -> tuple[tuple[int, ...], list[int]] | None:
         """Shape and scenes, unless a file is missing, cut short or something else."""
         try:
-            large, grey = (
-                np.lib.format.open_memmap(file, mode="r") for file in (self.frames, self.small)
-            )
-            starts = np.lib.format.open_memmap(self.scenes, mode="r")
+            large, grey = (mapped(file) for file in (self.frames, self.small))
+            starts = mapped(self.scenes)
             if large.ndim != 4 or grey.ndim != 3 or not len(large) == len(grey) > 0:
                 return None
             if large.shape[3] != channels or not large.dtype == grey.dtype == np.uint8:
@@ -266,7 +265,7 @@ def _cached(path: Path, side: int, crop: int, channels: int) -> tuple[_Kept, Any
         raise _cannot_keep(folder, str(error)) from None
     except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
-    return kept, np.load(kept.frames, mmap_mode="r").shape, starts
+    return kept, mapped(kept.frames).shape, starts
 
 
 class _Full(Exception):

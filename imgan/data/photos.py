@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ImganError
 from ..files import replacing
+from .arrays import mapped
 from .images import READABLE, read_image
 from .pixels import resize, to_bits
 
@@ -82,7 +83,7 @@ class PhotoSet:
         """Open the files again."""
         self.__dict__.update(state)
         for name in ("high", "low"):
-            kept = [p if isinstance(p, np.ndarray) else _mapped(Path(p)) for p in state[name]]
+            kept = [p if isinstance(p, np.ndarray) else mapped(Path(p)) for p in state[name]]
             setattr(self, name, kept)
 
 
@@ -150,7 +151,7 @@ def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, P
             ):
                 with replacing(file) as beside:
                     np.save(beside, pixels)
-            twins = _mapped(high_file), _mapped(low_file)
+            twins = mapped(high_file), mapped(low_file)
     except OSError as error:
         raise ImganError(
             f"decoded photos cannot be kept in {high_file.parent}: {error.strerror or error}; "
@@ -163,7 +164,7 @@ def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, P
 def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] | None:
     """The twins from the cache, unless one of the two is missing, cut short or something else."""
     try:
-        high, low = _mapped(high_file), _mapped(low_file)
+        high, low = mapped(high_file), mapped(low_file)
     except (FileNotFoundError, ValueError):
         return None
     fits = low.ndim == 3 and high.shape == (low.shape[0] * scale, low.shape[1] * scale, 3)
@@ -194,11 +195,6 @@ def _check_size(high: Pixels, smallest: int) -> None:
     height, width = high.shape[:2]
     if min(height, width) < smallest:
         raise _Unusable(f"{width}x{height} pixels, and {smallest} on each side are needed")
-
-
-def _mapped(file: Path) -> Pixels:
-    pixels: Pixels = np.lib.format.open_memmap(file, mode="r")
-    return pixels
 
 
 def decode(path: Path) -> Pixels:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import ImganError
 from ..files import replacing
+from .arrays import mapped
 from .images import read_image
 from .photos import cache_folder
 from .pixels import resize
@@ -61,8 +62,8 @@ class Prepared:
 
     def pixels(self, index: int) -> Pixels:
         """``[H, W, C]``, uint8, uint16 or float32 in [0, 1]; mapped, not read."""
-        mapped: Pixels = np.load(self.files[index], mmap_mode="r")
-        return mapped
+        pixels: Pixels = mapped(self.files[index])
+        return pixels
 
 
 def prepare(paths: Sequence[Path], half: Half, form: Form, progress: Progress) -> list[Any]:
@@ -102,7 +103,7 @@ def _cached(path: Path, half: Half, form: Form) -> tuple[Path, tuple[int, ...]]:
     file = cache_folder() / "images" / f"{name}.npy"
     if file.is_file():
         try:
-            return file, np.load(file, mmap_mode="r").shape
+            return file, mapped(file).shape
         except (OSError, ValueError, EOFError):
             pass  # cut short by a full disk: made again
     try:

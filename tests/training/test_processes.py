@@ -84,6 +84,7 @@ def test_batch_norm_in_the_critic_and_accumulation(tmp_path):
 def test_files_are_written_once(two):
     files = sorted(str(p.relative_to(two)) for p in two.rglob("*") if p.is_file())
     assert files == [
+        ".lock",
         "checkpoints/step-00000001.pt",
         "data.json",
         "index.html",
