@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -69,9 +71,11 @@ class KernelDistance:
         # The kernel (x y / C + 1)^3 wants features of about 1, and backbones differ by far.
         unit = real.square().mean().sqrt().clamp(min=1e-12)
         real, fake = real / unit, fake / unit
-        metric = KernelInceptionDistance(
-            feature=_Ready(real.shape[1]), subsets=self._subsets, subset_size=fewer // 2
-        )
+        with warnings.catch_warnings():  # it warns of the memory that all features take: little
+            warnings.simplefilter("ignore", UserWarning)
+            metric = KernelInceptionDistance(
+                feature=_Ready(real.shape[1]), subsets=self._subsets, subset_size=fewer // 2
+            )
         metric.update(real, real=True)
         metric.update(fake, real=False)
         with torch.random.fork_rng():
