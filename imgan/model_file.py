@@ -126,8 +126,12 @@ def read_card(path: Path) -> Card:
         ) from None
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Model:
     """Load a model, ready for use: eval mode, float32, on the CPU.
+
+    Args:
+        path: the file.
+        modules: by role, those that the caller made and imgan cannot build.
 
     Raises:
         ImganError: the file is missing, damaged, or no model of imgan's.
@@ -150,7 +154,8 @@ def load_model(path: Path) -> Model:
             if key.startswith(f"{role}.")
         }
         try:
-            module = build(network.name, network.arguments)
+            given = (modules or {}).get(role)
+            module = build(network.name, network.arguments) if given is None else given
             module.load_state_dict(own)
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]

@@ -43,25 +43,13 @@ def resolve(model: str | Path) -> Path:
     return Path(model)
 
 
-def default_translation() -> Path:
-    """The model that translates where none is named: it colours grey photos.
+def default(name: str) -> Path:
+    """The shipped model that a command takes where none is named: `TRANSLATION`, `PREDICTION`.
 
     Raises:
         ImganError: this installation has none.
     """
     shipped = shipped_models()
-    if TRANSLATION not in shipped:
-        raise ImganError("no model for translation comes with imgan here; name one with --model")
-    return shipped[TRANSLATION]
-
-
-def default_prediction() -> Path:
-    """The model that predicts frames where none is named.
-
-    Raises:
-        ImganError: this installation has none.
-    """
-    shipped = shipped_models()
-    if PREDICTION not in shipped:
-        raise ImganError("no model of next frames comes with imgan here; name one with --model")
-    return shipped[PREDICTION]
+    if name not in shipped:
+        raise ImganError(f"the model {name} does not come with imgan here; name one with --model")
+    return shipped[name]

@@ -19,6 +19,7 @@ from PIL import Image as pil
 from ..errors import ImganError
 from ..files import replacing
 from .arrays import mapped
+from .layouts import SPLIT_NAMES
 from .photos import cache_folder
 from .prepared import to_channels
 from .scenes import most_motion, scene_starts, small
@@ -40,10 +41,6 @@ def find_clips(folders: Sequence[Path]) -> list[Path]:
         ImganError: there is no such folder, or no clip.
     """
     return sorted(named_files(folders))
-
-
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""Names of folders, in small letters, and what their clips are for."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
             # Of several folders each may be a split.
             own = [Path(os.path.abspath(folder)).name] if len(folders) > 1 else []
             above = [*inside.parts[:-1], *own] if path != folder else []
-            splits = [_SPLITS[word.lower()] for word in above if word.lower() in _SPLITS]
+            splits = [SPLIT_NAMES[word.lower()] for word in above if word.lower() in SPLIT_NAMES]
             found[path] = inside.as_posix(), splits[0] if splits else ""
             roots[path] = folder
     if not found:

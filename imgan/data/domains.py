@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from torch.utils.data import Dataset
 
 from ..errors import ImganError
 from .labelled import Labelled, read_labelled
+from .order import order
+from .pixels import to_bits
 from .prepared import Form, Progress, prepare, to_channels
 
 UNKNOWN = -1
@@ -45,7 +46,7 @@ class Shelf:
         """``[C, S, S]`` uint8."""
         if isinstance(self.pixels, list):
             stored: NDArray[Any] = np.load(self.pixels[index], mmap_mode="r")
-            pixels = _bytes(_middle(stored))
+            pixels = to_bits(_middle(stored), 8)
         else:
             pixels = self.pixels[index]
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
@@ -105,7 +106,7 @@ class Domains(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         images, labels, domains = [], [], []
         for number, shelf in enumerate(self.train):
-            drawn = _order(index, len(shelf), self.seed + number)
+            drawn = order(index, len(shelf), self.seed + number)
             images.append(shelf.image(drawn))
             labels.append(int(shelf.labels[drawn]))
             domains.append(int(shelf.domains[drawn]))
@@ -334,15 +335,6 @@ def _middle(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels[top : top + side, left : left + side]
 
 
-def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        same: NDArray[np.uint8] = pixels
-        return same
-    top = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
-    scaled: NDArray[np.uint8] = np.rint(pixels.astype(np.float32) * (255 / top)).astype(np.uint8)
-    return scaled
-
-
 def _split(shelf: Shelf, how: Reading) -> tuple[Shelf, Shelf]:
     """What is trained on, and the share that is held out, at least one image."""
     order = np.random.default_rng((how.seed, 1)).permutation(len(shelf))
@@ -350,13 +342,3 @@ def _split(shelf: Shelf, how: Reading) -> tuple[Shelf, Shelf]:
     if count >= len(shelf):  # a single image
         return shelf, shelf
     return shelf.take(np.sort(order[count:])), shelf.take(np.sort(order[:count]))
-
-
-@lru_cache(maxsize=16)
-def _permutation(epoch: int, count: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng((seed, epoch, count)).permutation(count)
-
-
-def _order(index: int, count: int, seed: int) -> int:
-    """Which of `count` images is the `index`-th: each once before any comes again."""
-    return int(_permutation(index // count, count, seed)[index % count])

@@ -30,11 +30,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImganError
-from .layouts import SUFFIXES, images_in
+from .layouts import SPLIT_NAMES, SUFFIXES, images_in
 
 SPLITS = ("train", "val", "test")
 
-_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _IMAGES = ("x", "images", "image", "data", "imgs")
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _PATHS = ("path", "file", "filename", "image", "name")
@@ -107,31 +106,12 @@ def read_labelled(path: str | Path) -> dict[str, Labelled]:
     return found
 
 
-def read_arrays(path: str | Path) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
-    """Images ``[N, H, W, C]`` and labels ``[N]`` of an array format, all splits joined.
-
-    Raises:
-        ImganError: it is not one, its images differ in shape, or its labels are no numbers.
-    """
-    parts = list(read_labelled(path).values())
-    pixels = [part.pixels for part in parts if part.pixels is not None]
-    if len(pixels) < len(parts):
-        raise ImganError(f"{path} holds image files, not arrays; give a .npz, .csv or MNIST file")
-    if any(part.labels is None for part in parts):
-        return np.concatenate(pixels), None
-    names = [label for part in parts for label in part.labels or ()]
-    try:
-        return np.concatenate(pixels), np.array([int(name) for name in names], dtype=np.int64)
-    except ValueError:
-        raise ImganError(f"{path}: the labels are words, and numbers are needed here") from None
-
-
 # -- folders -------------------------------------------------------------------------------------
 
 
 def _folder(root: Path) -> dict[str, Labelled]:
     folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    splits = {p: _NAMES[p.name.lower()] for p in folders if p.name.lower() in _NAMES}
+    splits = {p: SPLIT_NAMES[p.name.lower()] for p in folders if p.name.lower() in SPLIT_NAMES}
     if splits and len(splits) == len(folders):
         return {split: _classes(folder) for folder, split in splits.items()}
     return {"train": _classes(root)}
@@ -234,7 +214,7 @@ def _file_rows(path: Path) -> dict[str, Labelled]:
     )
     if split is None:
         return {"train": whole}
-    asked = [_NAMES.get(row[split].strip().lower(), "train") for row in rows]
+    asked = [SPLIT_NAMES.get(row[split].strip().lower(), "train") for row in rows]
     return {name: whole.take([i for i, one in enumerate(asked) if one == name]) for name in SPLITS}
 
 

@@ -47,7 +47,9 @@ SAMPLE = 48
 NEARLY = 0.9
 """Sides that share this part of their names are pairs with missing partners."""
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Names of folders, in small letters, and the split that they mean."""
+
 _ORDER = ("train", "val", "test")
 _FLAT = re.compile(r"(train|val|valid|validation|test)[_-]?([ab])")
 _TURNED = ("JPEG", "MPO", "TIFF", "WEBP", "AVIF")  # whose EXIF stands before the pixels
@@ -166,7 +168,7 @@ def inner_folder(root: Path) -> Path:
         if has_images or len(folders) != 1:
             return root
         ((name, only),) = folders.items()
-        if name in _SPLITS or name in ("a", "b") or _FLAT.fullmatch(name):
+        if name in SPLIT_NAMES or name in ("a", "b") or _FLAT.fullmatch(name):
             return root
         root = only
 
@@ -198,17 +200,17 @@ def _sides(root: Path) -> _Sides:
     found: dict[str, dict[str, Path]] = {}
     for name, folder in folders.items():
         if match := _FLAT.fullmatch(name):
-            found.setdefault(_SPLITS[match[1]], {})[match[2]] = folder
+            found.setdefault(SPLIT_NAMES[match[1]], {})[match[2]] = folder
     if not found and folders.keys() & {"a", "b"}:
         inner = {side: _below(folders[side])[0] for side in "ab" if side in folders}
         for side, splits in inner.items():
-            for name in splits.keys() & _SPLITS.keys():
-                found.setdefault(_SPLITS[name], {})[side] = splits[name]
+            for name in splits.keys() & SPLIT_NAMES.keys():
+                found.setdefault(SPLIT_NAMES[name], {})[side] = splits[name]
         # A lone folder named A may be anything; with B beside it, it is a side.
         if "a" in folders and "b" in folders and not found:
             found["train"] = {side: folders[side] for side in "ab"}
     if not found:
-        named = {_SPLITS[name]: folders[name] for name in folders if name in _SPLITS}
+        named = {SPLIT_NAMES[name]: folders[name] for name in folders if name in SPLIT_NAMES}
         inside = {split: _below(folder)[0] for split, folder in named.items()}
         if any("a" in below and "b" in below for below in inside.values()):
             for split, below in inside.items():
@@ -276,7 +278,7 @@ def _photos(root: Path) -> dict[str, Split]:
 def _one_folder(root: Path) -> dict[str, Split]:
     """All images of the splits train/, val/, test/, or of the folder as "train"; `b` is empty."""
     folders, has_images = _below(root)
-    named = {_SPLITS[name]: folder for name, folder in folders.items() if name in _SPLITS}
+    named = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
     # A folder that is called test among others is an album of that name.
     if "train" in named or (named and not has_images and len(named) == len(folders)):
         return {split: Split(_some(named[split]), []) for split in _ORDER if split in named}

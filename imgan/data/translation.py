@@ -8,7 +8,6 @@ held-out images in their order, cut from the middle, without a flip.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from torch.utils.data import Dataset
 from ..errors import ImganError
 from .layouts import Split
 from .makers import MAKERS
+from .order import order
 from .prepared import Form, Half, Prepared, Progress, prepare
 from .sets import Sets
 
@@ -62,7 +62,7 @@ class Pairs(Dataset[dict[str, Tensor]]):
         if preview:
             drawn = (index - PREVIEW) % len(targets)
         else:
-            drawn = _order(index, len(targets), self.seed)
+            drawn = order(index, len(targets), self.seed)
         images = [targets.pixels(drawn)]
         if not self.make:
             images.append(sources.pixels(drawn))
@@ -105,7 +105,7 @@ class Unpaired(Dataset[dict[str, Tensor]]):
             if preview:
                 drawn = (index - PREVIEW) % len(images)
             else:
-                drawn = _order(index, len(images), self.seed + number)
+                drawn = order(index, len(images), self.seed + number)
             flip = self.flip and not preview
             (cut,) = _cut([images.pixels(drawn)], self.size, flip, None if preview else rng)
             item[name] = _tensor(_unit(cut))
@@ -220,16 +220,6 @@ def _first(skipped: dict[str, str]) -> str:
         return ""
     path, reason = next(iter(skipped.items()))
     return f"; {path}: {reason}"
-
-
-@lru_cache(maxsize=4)
-def _permutation(epoch: int, count: int, seed: int) -> NDArray[np.int64]:
-    return np.random.default_rng((seed, epoch, count)).permutation(count)
-
-
-def _order(index: int, count: int, seed: int) -> int:
-    """Which of `count` images is the `index`-th: each once before any comes again."""
-    return int(_permutation(index // count, count, seed)[index % count])
 
 
 def _cut(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +17,7 @@ from ..data.domains import UNKNOWN, Shelf, shelf_of
 from ..data.labelled import Labelled, read_labelled
 from ..errors import ImganError
 from ..files import replacing
-from ..model_file import load_model, read_card
+from ..model_file import Card, load_model, read_card
 from .device import choose
 
 Progress = Callable[[int, int], None]
@@ -79,7 +79,7 @@ class Classifier:
                 "trains one that does"
             )
         self.device, self.dtype = choose(device, precision)
-        networks = _own(path, features) if _is_own(self.card) else load_model(path).networks
+        networks = _networks(path, self.card, features)
         self._features = networks["features"].to(self.device)
         self._head = networks["classifier"].to(self.device)
         self.classes: list[str] = [str(name) for name in self.card.data["classes"]]
@@ -246,35 +246,13 @@ def _prefix(path: str | Path, split: str, several: bool) -> str:
     return f"{path}:{split}:"
 
 
-def _is_own(card: Any) -> bool:
-    return bool(card.networks["features"].name == "own")
-
-
-def _own(path: Path, features: nn.Module | None) -> dict[str, nn.Module]:
-    from safetensors.torch import load_file
-
-    from ..networks import build
-
-    card = read_card(path)
-    made = card.networks["features"].arguments.get("class", "a module")
+def _networks(path: Path, card: Card, features: nn.Module | None) -> dict[str, nn.Module]:
+    if card.networks["features"].name != "own":
+        return load_model(path).networks
     if features is None:
+        made = card.networks["features"].arguments.get("class", "a module")
         raise ImganError(
             f"{path} was trained with a module of the caller's own ({made}); use it from Python: "
             "Classifier(path, features=that module)"
         )
-    head = card.networks["classifier"]
-    networks = {"features": features, "classifier": build(head.name, head.arguments)}
-    tensors = load_file(path)
-    for role, network in networks.items():
-        own = _of_role(tensors.items(), role)
-        try:
-            network.load_state_dict(own)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise ImganError(f"{path}: its weights do not fit this module: {reason}") from None
-        network.eval().requires_grad_(False)
-    return networks
-
-
-def _of_role(tensors: Iterable[tuple[str, Tensor]], role: str) -> dict[str, Tensor]:
-    return {k.removeprefix(f"{role}."): v for k, v in tensors if k.startswith(f"{role}.")}
+    return load_model(path, {"features": features}).networks

@@ -18,7 +18,7 @@ from ..data.prepared import to_channels
 from ..data.video import read_last_frames
 from ..errors import ImganError
 from ..model_file import Model, load_model
-from ..shipped import default_prediction, resolve
+from ..shipped import PREDICTION, default, resolve
 from .device import choose
 from .tiles import run_tiled
 
@@ -54,7 +54,7 @@ class Predictor:
     ) -> None:
         self.device, self.dtype = choose(device, precision)
         if not isinstance(model, Model):
-            model = load_predictor(default_prediction() if model is None else resolve(model))
+            model = load_predictor(default(PREDICTION) if model is None else resolve(model))
         self.card = model.card
         network = model.generator
         self.past, self.future = _count(network, "past"), _count(network, "future")

@@ -20,7 +20,7 @@ from ..data.pixels import Frame, Image, resize, split_alpha, spread, to_bits
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..model_file import Card, Model, load_model
-from ..shipped import default_translation, resolve
+from ..shipped import TRANSLATION, default, resolve
 from .blend import OVERLAP, fit, run_blended
 from .chroma import with_colours
 from .convert import Progress, convert, each_frame
@@ -87,7 +87,7 @@ class Translator:
         self.size, self.tile, self.overlap = _size(size), tile, overlap
         self.device, self.dtype = choose(device, precision)
         self._auto, self._say, self._said = precision == "auto", say, False
-        path = default_translation() if model is None else resolve(model)
+        path = default(TRANSLATION) if model is None else resolve(model)
         loaded = load_translation(path)
         self.card = loaded.card
         both = loaded.card.pipeline == "cyclegan"

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from imgan.data.domains import UNKNOWN, Reading, read_domains
-from imgan.data.labelled import read_arrays, read_labelled
+from imgan.data.labelled import read_labelled
 from imgan.errors import ImganError
 
 RNG = np.random.default_rng(0)
@@ -79,9 +79,10 @@ def test_rows_of_pixels_with_the_class_first_or_last(tmp_path, first, head):
     names.insert(0 if first else 64, "label")
     with gzip.open(tmp_path / "d.csv.gz", "wt") as file:
         file.write((",".join(names) + "\n" if head else "") + rows + "\n")
-    images, labels = read_arrays(tmp_path / "d.csv.gz")
-    assert images.shape == (12, 8, 8, 1)
-    assert (images.reshape(12, -1) == flat).all() and (labels == LABELS).all()
+    part = read_labelled(tmp_path / "d.csv.gz")["train"]
+    assert part.pixels.shape == (12, 8, 8, 1)
+    assert (part.pixels.reshape(12, -1) == flat).all()
+    assert part.labels == [str(i) for i in LABELS]
 
 
 def test_arrays_of_numpy_by_their_usual_names(tmp_path):
@@ -90,8 +91,7 @@ def test_arrays_of_numpy_by_their_usual_names(tmp_path):
     )
     parts = read_labelled(tmp_path / "a.npz")
     assert {split: len(part) for split, part in parts.items()} == {"train": 12, "test": 5}
-    images, labels = read_arrays(tmp_path / "a.npz")
-    assert len(images) == 17 and labels.dtype == np.int64
+    assert parts["test"].labels == [str(i) for i in LABELS[:5]]
     floats = IMAGES.transpose(0, 3, 1, 2).astype(np.float32) / 255
     np.savez(tmp_path / "b.npz", images=floats, labels=np.eye(3)[LABELS], writer=LABELS // 2)
     part = read_labelled(tmp_path / "b.npz")["train"]
@@ -108,8 +108,8 @@ def test_the_files_of_mnist_find_their_labels(tmp_path):
     (tmp_path / "t-images-idx3-ubyte.gz").write_bytes(packed)
     labels = struct.pack(">BBBBI", 0, 0, 8, 1, 12) + LABELS.astype(np.uint8).tobytes()
     (tmp_path / "t-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
-    images, found = read_arrays(tmp_path / "t-images-idx3-ubyte.gz")
-    assert (images == IMAGES).all() and (found == LABELS).all()
+    part = read_labelled(tmp_path / "t-images-idx3-ubyte.gz")["train"]
+    assert (part.pixels == IMAGES).all() and part.labels == [str(i) for i in LABELS]
     (tmp_path / "cut-images-idx3-ubyte.gz").write_bytes(packed[:200])
     with pytest.raises(ImganError, match="no whole MNIST file"):
         read_labelled(tmp_path / "cut-images-idx3-ubyte.gz")

@@ -154,7 +154,7 @@ def test_bad_input_is_one_sentence(models, tmp_path, monkeypatch) -> None:
             predict_film(tmp_path / clip, models[:1], **options)
         assert message in str(error.value), message
     monkeypatch.setattr(shipped, "shipped_models", lambda: {})
-    with pytest.raises(ImganError, match="no model of next frames comes with imgan here"):
+    with pytest.raises(ImganError, match="the model nextframe does not come with imgan here"):
         predict_film(tmp_path / "clip.mp4")
 
 
