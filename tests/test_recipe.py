@@ -49,6 +49,10 @@ def test_a_section_that_was_off_can_be_switched_on():
         (minimal(train={"steps": 1, "batch": 5, "accumulate": 2}), "batch 5 cannot be accumulated"),
         (minimal(generator={"name": "vgg"}), "generator"),
         (minimal(adversary={"critic": {"norm": False}}), r"adversary\.critic\.name is missing"),
+        (
+            {"pipeline": "nextframe", "name": "x", "data": {"side": 64}, "train": {"steps": 1}},
+            r"the setting data\.kind is missing",
+        ),
         (minimal(pixel={"weight": 0}), "nothing is to be minimised"),
         (minimal(adversary={"loss": "wasserstein"}), "wasserstein needs a critic that is 1-Lip"),
         (

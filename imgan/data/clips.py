@@ -42,8 +42,8 @@ class Clips(Dataset[dict[str, Tensor]]):
 
     A clip is drawn with the square root of its windows' number as its weight, so that a long one
     is seen more often than a short one but does not drown it; then one of its windows, a square
-    among those that move by `min_motion`, and a flip. Items from `PREVIEW` on are windows of the
-    held-out clips, one of each clip in turn, from the middle and without a flip.
+    among those that move by `min_motion`, and what `flip` and `reverse` allow. Items from `PREVIEW`
+    on are windows of the held-out clips, one of each clip in turn, from the middle and as they are.
     """
 
     def __init__(
@@ -57,10 +57,11 @@ class Clips(Dataset[dict[str, Tensor]]):
         flip: bool,
         min_motion: float,
         previews: Sequence[Clip] = (),
+        reverse: bool = False,
     ) -> None:
         self.held_out = list(held_out)
         self.past, self.future, self.crop = past, future, crop
-        self.seed, self.flip, self.min_motion = seed, flip, min_motion
+        self.seed, self.flip, self.min_motion, self.reverse = seed, flip, min_motion, reverse
         self._mapped = lru_cache(2 * OPEN)(_map)
         moving = [(clip, self._moving(clip)) for clip in training]
         self.training = [clip for clip, starts in moving if starts]
@@ -96,6 +97,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         """Of the same clips and settings it is the same everywhere."""
         clips = [(c.name, c.shape, c.scenes) for c in (*self.training, *self.held_out)]
         settings = (self.past, self.future, self.crop, self.seed, self.flip, self.min_motion)
+        settings += (self.reverse,)
         content = repr((clips, len(self.training), len(self), settings))
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -104,7 +106,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         if index >= PREVIEW:
             clip, start = self._previews[(index - PREVIEW) % len(self._previews)]
             top, left = ((side - crop) // 2 for side in clip.shape[1:3])
-            flip = False
+            flip = back = False
         else:
             rng = np.random.default_rng((self.seed, index))
             drawn = min(int(np.searchsorted(self._upto, rng.random())), len(self.training) - 1)
@@ -112,9 +114,11 @@ class Clips(Dataset[dict[str, Tensor]]):
             start = starts[rng.integers(len(starts))]
             top, left = self._place(clip, start, rng)
             flip = self.flip and rng.random() < 0.5
+            back = self.reverse and rng.random() < 0.5
         frames = self._mapped(clip.frames)[start : start + length]  # [T, H, W, C]
         frames = frames[:, top : top + crop, left : left + crop]
         frames = frames[:, :, ::-1] if flip else frames
+        frames = frames[::-1] if back else frames
         unit = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).float() / 255
         return {"past": unit[: self.past], "future": unit[self.past :]}
 
@@ -187,6 +191,7 @@ def load_clips(
     flip: bool,
     min_motion: float,
     held_out: float,
+    reverse: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Clips, dict[str, str]]:
     """The clips in the folders, decoded, and what was left out, each with its reason.
@@ -207,6 +212,7 @@ def load_clips(
         flip: whether windows are flipped left to right at random.
         min_motion: grey levels a pixel; see `Clips`.
         held_out: the chance of each clip to be held out; at least one is.
+        reverse: whether windows run backwards at random.
         progress: called with the clips done and their number.
 
     Raises:
@@ -233,7 +239,8 @@ def load_clips(
         train, test = _ends(clips[0], past + future, held_out)
     else:
         train, test = _drawn(clips, seed, held_out)
-    return Clips(train, test, past, future, crop, seed, flip, min_motion, val), skipped
+    made = Clips(train, test, past, future, crop, seed, flip, min_motion, val, reverse)
+    return made, skipped
 
 
 def test_windows(

@@ -63,6 +63,7 @@ class NextFrame:
                 flip=data.flip,
                 min_motion=data.min_motion,
                 held_out=data.held_out,
+                reverse=data.reverse,
                 progress=progress,
             )
             self._data |= clips.summary()

@@ -83,7 +83,7 @@ def published(recipe: Recipe) -> dict[str, Any]:
             return [bare(inner) for inner in value]
         return value.name if isinstance(value, Path) else value
 
-    plain: dict[str, Any] = bare(recipe.model_dump())
+    plain: dict[str, Any] = bare(recipe.model_dump(exclude={"arms"}))
     if isinstance(recipe.init, str):
         plain["init"] = Path(recipe.init).name
     elif recipe.init:
@@ -136,7 +136,8 @@ def _sentence(error: ValidationError) -> str:
         ]
         return f"there is no setting {name}" + (f"; did you mean {near[0]}?" if near else "")
     if first["type"] == "union_tag_not_found":
-        return f"the setting {name}.name is missing"
+        tag = first["ctx"]["discriminator"].strip("'")
+        return f"the setting {name}.{tag} is missing"
     if first["type"] == "missing":
         return f"the setting {name} is missing"
     kind = first["type"].split("_")[0]

@@ -28,6 +28,7 @@ class SimVPSpec(Strict):
     hidden: Width = 128
     blocks: Annotated[int, Field(ge=1, le=16)] = 3
     residual: bool = True
+    motion: bool = False
 
     @property
     def size_multiple(self) -> int:
@@ -68,7 +69,8 @@ class FrameAdversary(Adversary):
 class ClipData(Strict):
     """Clips: their shorter side is brought to `side` pixels, training sees squares of `crop`.
 
-    Windows that move less than `min_motion` grey levels a pixel are left out. `held_out` is
+    Windows that move less than `min_motion` grey levels a pixel are left out. `flip` shows them
+    mirrored at random, `reverse` backwards: most motion is as likely so. `held_out` is
     each clip's chance of being kept from training, where there are no folders train and test; at
     least one clip is.
     """
@@ -77,6 +79,7 @@ class ClipData(Strict):
     side: Annotated[int, Field(ge=16, le=2160)] = 128
     crop: Annotated[int, Field(ge=16, le=1024)] = 64
     flip: bool = True
+    reverse: bool = False
     min_motion: NotNegative = 0.5
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
 

@@ -234,6 +234,17 @@ def test_flips_are_drawn_and_time_never_runs_back(folder):
     assert 8 < same < 32
 
 
+def test_time_runs_back_where_that_is_allowed(folder):
+    on, both = clips_of(folder, flip=False), clips_of(folder, flip=False, reverse=True)
+    assert on.fingerprint != both.fingerprint
+    same = 0
+    for i in range(40):
+        a, b = (torch.cat([one[i]["past"], one[i]["future"]]) for one in (on, both))
+        assert torch.equal(a, b) or torch.equal(a, b.flip(0))
+        same += torch.equal(a, b)
+    assert 8 < same < 32
+
+
 def test_previews_are_held_out_clips_in_turn_from_the_middle(folder):
     clips = clips_of(folder, side=0, crop=40, held_out=0.5)
     assert len(clips.test) > 1

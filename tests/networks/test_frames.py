@@ -4,8 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import pad
 
 from imgan.networks import MultiscalePredictor, SimVP
+from imgan.networks.simvp import FARTHEST, fetch, matches
 
 
 def simvp(**more):
@@ -45,8 +47,56 @@ def test_a_residual_network_starts_as_a_copy_of_the_last_frame():
     assert not torch.allclose(free, out)
 
 
-def test_every_past_frame_and_the_whole_reach_count():
-    network = simvp(past=3, future=1, channels=1, residual=False).double()
+@pytest.mark.parametrize("past", [1, 2, 4])
+def test_a_network_of_motion_starts_as_a_copy_and_learns_where_to_fetch_from(past):
+    network = simvp(past=past, future=2, motion=True)
+    frames = torch.rand(2, past, 3, 16, 24)
+    out = network(frames)
+    assert torch.allclose(out, frames[:, -1:].expand(-1, 2, -1, -1, -1), atol=1e-5)
+    out.square().sum().backward()
+    assert network.motion[-1].weight.grad.abs().sum() > 0
+
+
+@given(right=st.integers(-5, 5), down=st.integers(-5, 5))
+@settings(max_examples=20, deadline=None)
+def test_pixels_are_fetched_from_where_the_flow_says(right, down):
+    image = torch.rand(1, 2, 12, 14)
+    flow = torch.tensor([right, down]).view(1, 2, 1, 1).expand(1, 2, 12, 14)
+    rows = (torch.arange(12) + down).clamp(0, 11)  # beyond the border as at it
+    columns = (torch.arange(14) + right).clamp(0, 13)
+    wanted = image[:, :, rows][..., columns]
+    assert torch.allclose(fetch(image, flow.float()), wanted, atol=1e-5)
+    half = fetch(image, torch.full((1, 2, 12, 14), 0.5))
+    mean = (
+        image[..., :-1, :-1] + image[..., 1:, :-1] + image[..., :-1, 1:] + image[..., 1:, 1:]
+    ) / 4
+    assert torch.allclose(half[..., :-1, :-1], mean, atol=1e-5)
+
+
+def test_matches_are_the_products_at_every_offset():
+    one, other = torch.randn(2, 3, 5, 7), torch.randn(2, 3, 5, 7)
+    wide = pad(other, (2, 2, 2, 2))
+    wanted = [
+        (one * wide[:, :, down : down + 5, right : right + 7]).sum(1)
+        for down in range(5)
+        for right in range(5)
+    ]
+    assert torch.allclose(matches(one, other, 2), torch.stack(wanted, 1), atol=1e-5)
+
+
+def test_nothing_is_fetched_from_farther_than_the_reach_allows():
+    network = simvp(past=2, motion=True)
+    torch.nn.init.constant_(network.motion[-1].bias, 1000.0)
+    frames = torch.zeros(1, 2, 3, 8, 120)
+    frames[..., 100] = 1
+    seen = network(frames)[0, 0, 0, 0].nonzero().flatten()
+    assert seen.tolist() == [100 - FARTHEST]
+    assert network.reach > FARTHEST
+
+
+@pytest.mark.parametrize("motion", [False, True])
+def test_every_past_frame_and_the_whole_reach_count(motion):
+    network = simvp(past=3, future=1, channels=1, residual=False, motion=motion).double()
     for parameter in network.parameters():
         torch.nn.init.uniform_(parameter, 0.01, 0.1)
     side = 8 * (2 * network.reach // 8 + 3)
