@@ -53,6 +53,7 @@ from . import (  # noqa: E402, F401  (each adds its commands to app)
     bench,
     card,
     classify,
+    compare,
     data,
     evaluate,
     export,

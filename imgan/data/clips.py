@@ -97,8 +97,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         """Of the same clips and settings it is the same everywhere."""
         clips = [(c.name, c.shape, c.scenes) for c in (*self.training, *self.held_out)]
         settings = (self.past, self.future, self.crop, self.seed, self.flip, self.min_motion)
-        settings += (self.reverse,)
-        content = repr((clips, len(self.training), len(self), settings))
+        content = repr((clips, len(self.training), len(self), settings, self.reverse))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:

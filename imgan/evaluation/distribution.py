@@ -1,8 +1,10 @@
-"""How near a set of images comes to another as a whole: the kernel distance of their features."""
+"""How near a set of images comes to another as a whole: distances of their features (KID, FID)."""
 
 from __future__ import annotations
 
+import pickle
 import warnings
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -34,23 +36,77 @@ class Features(nn.Module):
         return means
 
 
-class KernelDistance:
-    """KID (Binkowski et al. 2018) on a backbone that is not Inception: compare within a table only.
+class InceptionFeatures(nn.Module):
+    """The 2048 pooled features of the Inception network that published FID and KID are on.
 
-    The polynomial kernel's unbiased estimate, the mean over subsets, by torchmetrics.
+    ``[N, 3, H, W] -> [N, 2048]``; takes float in [0, 1], rounded to 8 bits as the network asks.
+
+    Args:
+        weights: the file ``weights-inception-2015-12-05-6726825d.pth`` of torch-fidelity.
 
     Raises:
-        ImganError: on `compute`, when there are fewer than `LEAST` images on a side.
+        ImganError: torch-fidelity is not installed, or the file is not that.
     """
 
-    def __init__(self, distance: LpipsDistance, subsets: int = 100) -> None:
-        self._features, self._subsets = Features(distance), subsets
+    protocol = "Inception (2015-12-05, through torch-fidelity)"
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        try:
+            from torchmetrics.image.fid import NoTrainInceptionV3
+
+            network = NoTrainInceptionV3("inception-v3-compat", ["2048"], str(weights))
+        except ModuleNotFoundError:
+            raise ImganError(
+                "FID on Inception needs torch-fidelity: pip install torch-fidelity"
+            ) from None
+        except (OSError, RuntimeError, KeyError, EOFError, pickle.UnpicklingError):
+            raise ImganError(
+                f"{weights} does not hold the Inception network of torch-fidelity "
+                "(weights-inception-2015-12-05-6726825d.pth)"
+            ) from None
+        self.network = network
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """One vector an image."""
+        whole = (images * 255).round().clamp(0, 255).byte()
+        features: Tensor = self.network(whole)
+        return features.float()
+
+
+class SetDistance:
+    """KID (Binkowski et al. 2018) and FID (Heusel et al. 2017): compare within a table only.
+
+    By torchmetrics: KID is the polynomial kernel's unbiased estimate, the mean over subsets.
+
+    Args:
+        features: LPIPS, whose backbone is taken, or `InceptionFeatures`.
+        subsets: of KID.
+
+    Raises:
+        ImganError: on `compute` and `fid`, when there are fewer than `LEAST` images on a side.
+    """
+
+    def __init__(self, features: LpipsDistance | InceptionFeatures, subsets: int = 100) -> None:
+        self._subsets = subsets
         self._real: list[Tensor] = []
         self._fake: list[Tensor] = []
+        self._unit = isinstance(features, LpipsDistance)
+        self._features: nn.Module = features
+        if isinstance(features, LpipsDistance):
+            self._features = Features(features)
+            of = f"averaged features of the backbone of {features.protocol}"
+            mind = ", features in units of the real ones' root mean square; not comparable with "
+            mind += "figures on Inception"
+        else:
+            of, mind = f"features of {features.protocol}", ""
         self.protocol = (
-            f"KID x 1000: kernel distance of averaged features of the backbone of "
-            f"{distance.protocol}, {subsets} subsets of half of the images, features in units of "
-            "the real ones' root mean square; not comparable with figures on Inception"
+            f"KID x 1000: kernel distance of {of}, {subsets} subsets of half of the images{mind}"
+        )
+        self.fid_protocol = (
+            f"FID: Frechet distance of {of}{mind}; with few images it is far too high, and "
+            "compares sets of equal size only"
         )
 
     def add(self, fake: Tensor | None, real: Tensor | None) -> None:
@@ -60,17 +116,34 @@ class KernelDistance:
         if real is not None:
             self._real.append(self._features(real))
 
-    def compute(self) -> float:
-        """A thousand times the mean of the estimates."""
-        from torchmetrics.image.kid import KernelInceptionDistance
+    def fid(self) -> float:
+        """The Frechet distance of Gaussians fitted to both sides' features."""
+        from torchmetrics.image.fid import FrechetInceptionDistance
 
+        real, fake = self._both()
+        metric = FrechetInceptionDistance(feature=_Ready(real.shape[1]))
+        metric.set_dtype(torch.float64)
+        metric.update(real.double(), real=True)
+        metric.update(fake.double(), real=False)
+        return float(metric.compute())
+
+    def _both(self) -> tuple[Tensor, Tensor]:
         real, fake = torch.cat(self._real), torch.cat(self._fake)
         fewer = min(len(real), len(fake))
         if fewer < LEAST:
             raise ImganError(f"KID needs {LEAST} images and more on a side, not {fewer}")
+        if not self._unit:
+            return real, fake
         # The kernel (x y / C + 1)^3 wants features of about 1, and backbones differ by far.
         unit = real.square().mean().sqrt().clamp(min=1e-12)
-        real, fake = real / unit, fake / unit
+        return real / unit, fake / unit
+
+    def compute(self) -> float:
+        """A thousand times the mean of KID's estimates."""
+        from torchmetrics.image.kid import KernelInceptionDistance
+
+        real, fake = self._both()
+        fewer = min(len(real), len(fake))
         with warnings.catch_warnings():  # it warns of the memory that all features take: little
             warnings.simplefilter("ignore", UserWarning)
             metric = KernelInceptionDistance(

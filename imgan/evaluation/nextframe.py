@@ -159,10 +159,10 @@ def evaluate_nextframe(
         if progress:
             progress(clip, count)
         seen = [to_channels(unit(frame), first.channels) for frame in frames]
-        truth, last = _tensor(seen[past:]), _tensor(seen[past - 1 : past])
+        truth, last = as_tensor(seen[past:]), as_tensor(seen[past - 1 : past])
         sums.add(clip, COPY, score(last.expand_as(truth), truth, last[0], lpips))
         for name, predictor in predictors.items():
-            made = _tensor(list(islice(predictor.ahead(seen[:past]), horizon)))
+            made = as_tensor(list(islice(predictor.ahead(seen[:past]), horizon)))
             sums.add(clip, name, score(made, truth, last[0], lpips))
     names = [COPY, *predictors]
     where, precision = str(first.device), str(first.dtype).removeprefix("torch.")
@@ -225,8 +225,8 @@ def _protocol(channels: int, lpips: LpipsDistance | None) -> list[str]:
     return [*lines, f"{lpips.protocol} on RGB"] if lpips else lines
 
 
-def _tensor(frames: Sequence[NDArray[np.float32]]) -> Tensor:
-    """``[H, W, C]`` frames as ``[K, C, H, W]``."""
+def as_tensor(frames: Sequence[NDArray[np.float32]]) -> Tensor:
+    """Frames ``[H, W, C]`` as ``[K, C, H, W]``."""
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
 
 

@@ -16,11 +16,15 @@ from ..errors import ImganError
 
 @dataclass(frozen=True)
 class Pair:
-    """One image to score on, read when it is asked for; without `low` it is made by bicubic."""
+    """One image to score on, read when it is asked for; without `low` it is made by bicubic.
+
+    Of a photo without `low` at most the `most` pixels in the middle of each side are taken.
+    """
 
     high: Path
     low: Path | None
     scale: int
+    most: int | None = None
 
     @property
     def name(self) -> str:
@@ -35,6 +39,7 @@ class Pair:
         """
         high = _read(self.high)
         if self.low is None:
+            high = _middle(high, self.most) if self.most else high
             height, width = (side // self.scale * self.scale for side in high.shape[1:])
             if not height or not width:
                 raise ImganError(f"{self.high} is smaller than the scale, {self.scale} pixels")
@@ -85,6 +90,11 @@ def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pa
                 f"{columns}x{rows}; crop HR to a multiple of the scale"
             )
     return [Pair(high[name], low[name], scale) for name in sorted(high)]
+
+
+def _middle(image: Tensor, most: int) -> Tensor:
+    top, left = (max(0, (side - most) // 2) for side in image.shape[1:])
+    return image[:, top : top + most, left : left + most]
 
 
 def _named(high: list[Path], low: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ..inference.translate import directed, load_translation
 from ..model_file import Card, read_card
 from ..perceptual import LpipsDistance
 from ..shipped import resolve
-from .distribution import LEAST, KernelDistance
+from .distribution import LEAST, SetDistance
 from .evaluate import BICUBIC, TWINS, Scores
 from .held_out import HeldOut, form_of
 from .metrics import psnr, ssim
@@ -114,11 +114,7 @@ def evaluate_translation(
     cards = [model.card for model in loaded.values()]
     works = {name: directed(Path(name), model, direction) for name, model in loaded.items()}
     direction = works[next(iter(works))][0]
-    if len({_kind(card, works[name][0]) for name, card in zip(loaded, cards, strict=True)}) > 1:
-        raise ImganError(
-            f"{', '.join(loaded)} differ in their input, its size or direction, and cannot be "
-            "scored on the same images"
-        )
+    same_kind({name: (model.card, works[name][0]) for name, model in loaded.items()})
     data = HeldOut(cards[0], folders, direction)
     if not data.count:
         raise ImganError(f"no image in {folders[0]} can be used to score on")
@@ -128,14 +124,14 @@ def evaluate_translation(
     kept: dict[str, list[Path]] = {}
     for name in ([COPY] if data.copies else []) + list(loaded):
         scores = Scores(name, loaded[name].card.name if name in loaded else "")
-        distance = KernelDistance(lpips) if lpips and data.enough else None
+        distance = SetDistance(lpips) if lpips and data.enough else None
         for number, sample in enumerate(data.samples()):
             if progress:
                 progress(name, number, data.count)
             output = sample.source
             if name != COPY:
                 network = works[name][1]
-                output = _translated(network, cards[0], sample.source, target, dtype)
+                output = translated(network, cards[0], sample.source, target, dtype)
             if sample.target is not None:
                 scores.images[sample.name] = _score(output, sample.target, lpips)
             if distance:
@@ -160,6 +156,19 @@ def evaluate_translation(
     return report
 
 
+def same_kind(models: Mapping[str, tuple[Card, str]]) -> None:
+    """Models by name, each with its direction, can be scored on the same images.
+
+    Raises:
+        ImganError: they differ in their input.
+    """
+    if len({_kind(card, direction) for card, direction in models.values()}) > 1:
+        raise ImganError(
+            f"{', '.join(models)} differ in their input, its size or direction, and cannot be "
+            "scored on the same images"
+        )
+
+
 def _kind(card: Card, direction: str) -> tuple[Any, ...]:
     """What models must have in common to be scored on the same images."""
     made = card.task if card.task in MAKERS else ""
@@ -167,9 +176,10 @@ def _kind(card: Card, direction: str) -> tuple[Any, ...]:
     return made, counts, direction, form_of(card, 3), card.value_range, card.bit_depth
 
 
-def _translated(
+def translated(
     network: nn.Module, card: Card, source: Tensor, device: torch.device, dtype: torch.dtype
 ) -> Tensor:
+    """What a generator makes of ``[1, C, H, W]`` in [0, 1], rounded to the bits of its card."""
     answer = run_tiled(
         network.to(device),
         source[0].permute(1, 2, 0).numpy(),

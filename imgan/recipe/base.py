@@ -216,8 +216,18 @@ class Train(Strict):
         return self
 
 
+class Arm(Strict):
+    """A way to train in `imgan compare`: what it is in words, and settings as ``--set`` takes them."""
+
+    about: str
+    set: tuple[str, ...] = ()
+
+
 class Base(Strict):
     """What every recipe has beside its pipeline's own settings.
+
+    `arms` are the ways to train that `imgan compare` knows beside the pipeline's and the core's
+    costs; one of the same name takes the place of the pipeline's.
 
     `init` is a model file (or the name of a shipped model) whose weights the generators start from;
     tensors of another shape, as those of the last layer at another scale, start fresh. Of several,
@@ -228,6 +238,7 @@ class Base(Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     init: str | tuple[str, ...] | None = None
+    arms: dict[str, Arm] = {}
     train: Train
     licence: str = ""
     notes: str = ""

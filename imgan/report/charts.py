@@ -97,7 +97,7 @@ def drawn(chart: Chart, key: str, span: tuple[float, float]) -> dict[str, Any]:
             "right": RIGHT / WIDTH,
             "span": span,
             "percent": chart.percent,
-            "x": [[round(x, 2) for x in line.x] for line in lines],
+            "x": [[round(x, 4) for x in line.x] for line in lines],
             "y": [[float(f"{y:.4g}") for y in line.y] for line in lines],
         },
     }
@@ -149,7 +149,7 @@ def _plot(figure: Figure, chart: Chart, lines: Sequence[Series], span: tuple[flo
     from matplotlib.lines import Line2D
 
     scale = _scale(chart, [value for line in lines for value in line.y])
-    first, last = span[0], max(span[1], span[0] + 1)
+    first, last = span if span[0] < span[1] else (span[0], span[0] + 1)
 
     def line(x: Sequence[float], y: Sequence[float], **style: Any) -> None:
         across = [(LEFT + (RIGHT - LEFT) * (at - first) / (last - first)) / WIDTH for at in x]
@@ -164,7 +164,7 @@ def _plot(figure: Figure, chart: Chart, lines: Sequence[Series], span: tuple[flo
         line((first, last), (height, height), color=_HAIR, linewidth=0.8)
         place = BOTTOM - (height - scale.low) / (scale.high - scale.low) * (BOTTOM - TOP)
         text(LEFT - 6, place, label, ha="right", va="center")
-    for x in _even(first, last):
+    for x in _even(first, last, whole=all(x == int(x) for line in lines for x in line.x)):
         place = LEFT + (RIGHT - LEFT) * (x - first) / (last - first)
         text(place, BOTTOM + 7, _short(x), ha="center", va="top")
     if chart.level:
@@ -221,11 +221,11 @@ def _scale(chart: Chart, values: Sequence[float]) -> _Scale:
     return _Scale(low, high, [(tick, _short(tick)) for tick in _even(low, high)])
 
 
-def _even(low: float, high: float) -> list[float]:
+def _even(low: float, high: float, whole: bool = False) -> list[float]:
     """Round numbers from `low` to `high`, about four of them."""
     from matplotlib.ticker import MaxNLocator
 
-    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ticks = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10], integer=whole).tick_values(low, high)
     slack = 1e-6 * (high - low)
     return [float(tick) for tick in ticks if low - slack <= tick <= high + slack]
 

@@ -45,6 +45,7 @@ class Trainer:
         device: as in `imgan.inference.device.choose`.
         quiet: show nothing on the terminal.
         pipeline: of this recipe, where it was made with modules of the caller's own.
+        task, later: see `Display`.
 
     Raises:
         ImganError: the data or the folder cannot be used.
@@ -59,6 +60,8 @@ class Trainer:
         device: str | None = None,
         quiet: bool = False,
         pipeline: Pipeline | None = None,
+        task: str = "step",
+        later: int = 0,
     ) -> None:
         self.recipe, self.folder = recipe, RunFolder(out)
         self.folder.check(recipe, resume)
@@ -70,7 +73,7 @@ class Trainer:
         self.step_number = 0
         self._stopping = False
         self._portions()  # before the work: can the batch be shared out?
-        self.display = Display(main and not quiet, recipe.train.steps, recipe.train.batch, 0)
+        self.display = Display(main and not quiet, recipe.train.steps, task, later)
         with self.accelerator.main_process_first():  # it fills the cache, the others read it
             self.dataset = self.pipeline.dataset(folders, self._decoding)
         for file, reason in self.pipeline.data_card()["skipped"].items():

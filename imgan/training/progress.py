@@ -40,6 +40,12 @@ class Metrics:
         self._file.close()
 
 
+def steps_done(run: Path) -> int:
+    """The last step that a run has logged; 0 before the first."""
+    rows = _read(run / "metrics.jsonl")
+    return int(rows[-1]["step"]) if rows else 0
+
+
 def _read(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
@@ -53,10 +59,15 @@ def _read(path: Path) -> list[dict[str, Any]]:
 
 
 class Display:
-    """The terminal of the main process: a bar where one can be drawn, else a line now and then."""
+    """The terminal of the main process: a bar where one can be drawn, else a line now and then.
 
-    def __init__(self, show: bool, steps: int, batch: int, start: int) -> None:
-        self.show, self.steps, self.batch, self.start = show, steps, batch, start
+    `task` is what the steps are called; `later` steps of other runs come after these, and are told
+    as time left in all.
+    """
+
+    def __init__(self, show: bool, steps: int, task: str = "step", later: int = 0) -> None:
+        self.show, self.steps, self.task, self.later = show, steps, task, later
+        self.start = 0
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: Any = None
@@ -66,33 +77,45 @@ class Display:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Show the bar while the block runs."""
+        self._began = time.monotonic()
         if not self.show or not self._console.is_terminal:
             yield
             return
         columns = (
-            TextColumn("step"),
+            TextColumn("{task.description}"),
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[in_all]}{task.fields[text]}"),
         )
         with Progress(*columns, console=self._console) as self._bar:
-            self._task = self._bar.add_task("", total=self.steps, completed=self.start, text="")
+            self._task = self._bar.add_task(
+                self.task, total=self.steps, completed=self.start, in_all="", text=""
+            )
             yield
         self._bar = None
 
     def advance(self, step: int) -> None:
         """`step` steps are done."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=step)
+            self._bar.update(self._task, completed=step, in_all=self._in_all(step))
         elif self.show and time.monotonic() - self._line > LINE_EVERY:
             self._line = time.monotonic()
-            rate = (step - self.start) / (self._line - self._began)
-            left = (self.steps - step) / rate
+            left = (self.steps - step) * self._pace(step)
             self.say(
-                f"step {step}/{self.steps}, {_clock(left)} left"
-                + (self._text and f", {self._text}")
+                f"{self.task} {step}/{self.steps}, {clock(left)} left, {self._in_all(step)}"
+                f"{self._text}".removesuffix(", ")
             )
+
+    def _pace(self, step: int) -> float:
+        """Seconds a step."""
+        return (time.monotonic() - self._began) / (step - self.start)
+
+    def _in_all(self, step: int) -> str:
+        """With other runs to come the time left for all, as if they were as fast."""
+        if not self.later:
+            return ""
+        return f"{clock((self.steps - step + self.later) * self._pace(step))} in all, "
 
     def report(self, rate: float, means: Mapping[str, float]) -> None:
         """The latest rate in images/s, and losses."""
@@ -114,7 +137,8 @@ class Display:
 _SHOWN = ("g_loss", "d_loss", "l1", "mse", "perceptual", "g_adversarial")
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as 1:02:03 or 2:03."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -63,8 +63,8 @@ class RunFolder:
             return
         # Parsed, so that a setting that is newer than the run counts with its default.
         then = load_recipe(self.recipe)
-        before = _flat(then.model_dump(mode="json"))
-        now = _flat(recipe.model_dump(mode="json"))
+        before = _flat(then.model_dump(mode="json", exclude={"arms"}))
+        now = _flat(recipe.model_dump(mode="json", exclude={"arms"}))
         changed = sorted(
             key
             for key in before.keys() | now.keys()

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))
 from translation_runs import PHOTOS, content, make_pairs, trainer
 
 from imgan.errors import ImganError
-from imgan.evaluation.distribution import KernelDistance
+from imgan.evaluation.distribution import SetDistance
 from imgan.evaluation.metrics import psnr
 from imgan.evaluation.translation import evaluate_translation, is_translation
 
@@ -130,18 +130,18 @@ def test_the_kernel_distance_is_about_zero_for_equal_sets_and_grows():
     images = torch.rand(40, 3, 8, 8, generator=generator)
     found = []
     for shift in (0.0, 0.1, 0.3):
-        distance = KernelDistance(Backbone())
+        distance = SetDistance(Backbone())
         distance.add((images[:20] + shift).clamp(0, 1), images[20:])
         found.append(distance.compute())
     assert abs(found[0]) < 5
     assert found[0] < found[1] < found[2]
-    loud = KernelDistance(Backbone(1000.0))  # the scale of the activations changes nothing
+    loud = SetDistance(Backbone(1000.0))  # the scale of the activations changes nothing
     loud.add((images[:20] + 0.3).clamp(0, 1), images[20:])
     assert loud.compute() == pytest.approx(found[2], rel=1e-3)
 
 
 def test_few_images_have_no_kernel_distance():
-    distance = KernelDistance(Backbone())
+    distance = SetDistance(Backbone())
     distance.add(torch.rand(3, 3, 8, 8), torch.rand(3, 3, 8, 8))
     with pytest.raises(ImganError, match="KID needs 20 images"):
         distance.compute()

@@ -59,10 +59,10 @@ addEventListener("message", (event) => {
 <iframe src="probe.html" style="width:1280px;height:800px;border:0"></iframe>"""
 
 
-def looked_at(run, tmp_path, scheme):
+def looked_at(run, tmp_path, scheme, errors=ERRORS, look=LOOK):
     """What the page says of itself at 360 and at 1280 pixels."""
     page = (run / "index.html").read_text()
-    probe = page.replace("<head>", "<head>" + ERRORS, 1).replace("</body>", LOOK + "</body>", 1)
+    probe = page.replace("<head>", "<head>" + errors, 1).replace("</body>", look + "</body>", 1)
     (run / "probe.html").write_text(probe)
     (run / "frames.html").write_text(FRAMES)  # a window of chromium's cannot be so narrow
     command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]

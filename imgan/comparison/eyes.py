@@ -1,0 +1,105 @@
+"""Distances as people see them, and of sets: those whose weights are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ImganError
+from ..evaluation.distribution import LEAST, InceptionFeatures, SetDistance
+from ..perceptual import Backbone, LpipsDistance
+from .result import Metric
+
+LPIPS = Metric("lpips", "LPIPS", "perception", "lower", 4)
+DISTS = Metric("dists", "DISTS", "perception", "lower", 4)
+FID = Metric("fid", "FID", "distribution", "lower", 2)
+KID = Metric("kid", "KID x 1000", "distribution", "lower", 1)
+
+
+class Eyes:
+    """LPIPS and DISTS of image pairs, FID and KID of sets.
+
+    Args:
+        lpips: a backbone, or None for none.
+        lpips_weights: of the backbone; without them torchvision's cache or download.
+        inception: weights for FID and KID on Inception; without them they are on LPIPS's backbone.
+        insist: LPIPS was asked for, and not taken because it may be there.
+        device: where they run.
+
+    Raises:
+        ImganError: weights that were asked for cannot be had.
+    """
+
+    def __init__(
+        self,
+        lpips: Backbone | None,
+        lpips_weights: Path | None,
+        inception: Path | None,
+        insist: bool,
+        device: torch.device,
+    ) -> None:
+        self.missing: list[str] = []
+        self.lpips = self._lpips(lpips, lpips_weights, insist)
+        self.dists = _dists()
+        if self.dists is None:
+            self.missing.append("no DISTS: torchvision's VGG-16 is not in its cache")
+        self._sets = InceptionFeatures(inception) if inception else self.lpips
+        for network in (self.lpips, self.dists, self._sets):
+            if network is not None:
+                network.to(device)
+        self._device = device
+
+    def _lpips(
+        self, backbone: Backbone | None, weights: Path | None, insist: bool
+    ) -> LpipsDistance | None:
+        if backbone is None:
+            return None
+        try:
+            return LpipsDistance(backbone, weights)
+        except ImganError as error:
+            if insist:
+                raise
+            self.missing.append(f"no LPIPS: {error}")
+            return None
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Of pairs."""
+        return [LPIPS] * (self.lpips is not None) + [DISTS] * (self.dists is not None)
+
+    @torch.no_grad()
+    def figures(self, answer: Tensor, truth: Tensor) -> list[dict[str, float]]:
+        """For each of ``[K, 3, H, W]`` in [0, 1]."""
+        one, other = answer.float().to(self._device), truth.float().to(self._device)
+        found: dict[str, Tensor] = {}
+        if self.lpips is not None:
+            found["lpips"] = self.lpips(one, other)
+        if self.dists is not None:
+            found["dists"] = self.dists(one, other)
+        return [{k: float(values[i]) for k, values in found.items()} for i in range(len(answer))]
+
+    def sets(self, count: int) -> SetDistance | None:
+        """For FID and KID, if there are so many images that they say something."""
+        return SetDistance(self._sets) if self._sets is not None and count >= LEAST else None
+
+    def protocol(self) -> list[str]:
+        """What figures of pairs are to be published with, and what is missing."""
+        lines = [f"{self.lpips.protocol} on RGB"] if self.lpips else []
+        if self.dists is not None:
+            lines.append("DISTS (Ding et al. 2020, through torchmetrics) on RGB")
+        return lines + self.missing
+
+
+def _dists() -> nn.Module | None:
+    """torchmetrics' network, where the VGG-16 that it loads is there already."""
+    from torchvision.models import VGG16_Weights
+
+    name = VGG16_Weights.DEFAULT.url.rpartition("/")[2]
+    if not (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file():
+        return None
+    from torchmetrics.functional.image.dists import DISTSNetwork
+
+    network: nn.Module = DISTSNetwork().requires_grad_(False).eval()
+    return network

@@ -1,0 +1,287 @@
+"""What every model makes of each test image, one pipeline after the other, and how it is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from ..data.photos import find_photos
+from ..data.prepared import to_channels
+from ..errors import ImganError
+from ..evaluation.evaluate import run
+from ..evaluation.frame_windows import find_windows
+from ..evaluation.frames import score as score_frames
+from ..evaluation.held_out import HeldOut
+from ..evaluation.metrics import PROTOCOL, crop_border, psnr, psnr_y, ssim, ssim_y
+from ..evaluation.nextframe import as_tensor
+from ..evaluation.pairs import Pair, find_pairs
+from ..evaluation.translation import COPY, same_kind, translated
+from ..inference.device import choose
+from ..inference.predict import Predictor, unit
+from ..inference.translate import directed, load_translation
+from ..inference.upscale import Upscaler
+from .result import Metric
+
+Figures = dict[str, float]
+
+PSNR = Metric("psnr", "PSNR", "fidelity", "higher", 2, "dB")
+SSIM = Metric("ssim", "SSIM", "fidelity", "higher", 4)
+MOVING = Metric("psnr_moving", "PSNR, moving", "fidelity", "higher", 2, "dB")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An answer that takes no training."""
+
+    name: str
+    title: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A test image and what every subject makes of it; K is 1, or how many frames are predicted.
+
+    `source` ``[C, h, w]`` is what the networks saw (of a clip its last frame), `truth` and the
+    answers are ``[K, C, H, W]``, all in [0, 1].
+    """
+
+    name: str
+    source: Tensor
+    truth: Tensor | None
+    answers: dict[str, Tensor]
+
+
+class Judge(Protocol):
+    """A pipeline's test images, and the figures of its own."""
+
+    baseline: Baseline | None
+    metrics: list[Metric]
+    border: int
+    """Pixels at each side that are not scored."""
+    count: int | None
+    """Test images; None where that is not known beforehand."""
+
+    def samples(self) -> Iterator[Sample]:
+        """Every test image with the answers of all subjects."""
+        ...
+
+    def wanted(self) -> Iterator[Tensor]:
+        """The set ``[1, C, H, W]`` that answers should look like, where they have no truth."""
+        ...
+
+    def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
+        """The figures of an answer, for each of its K images."""
+        ...
+
+    def protocol(self) -> list[str]:
+        """How it was measured; complete after `samples`."""
+        ...
+
+
+class SuperResolution:
+    """Photos made small, or pairs of HR and LR."""
+
+    baseline: Baseline | None = Baseline("bicubic", "Bicubic", "MATLAB's bicubic interpolation")
+    metrics = [PSNR, SSIM]  # noqa: RUF012
+
+    def __init__(
+        self, models: Mapping[str, Path], test: Sequence[Path], device: str | None, precision: str
+    ) -> None:
+        self._upscalers = {
+            name: Upscaler(model=str(path), device=device, precision=precision)
+            for name, path in models.items()
+        }
+        scales = {upscaler.scale for upscaler in self._upscalers.values()}
+        if len(scales) > 1:
+            raise ImganError(
+                f"these models enlarge {' and '.join(map(str, sorted(scales)))} times; compare "
+                "those of one scale"
+            )
+        own = scales.pop()
+        if len(test) == 1 and test[0].is_dir():
+            self._pairs = find_pairs(test[0], None, own)
+        else:
+            self._pairs = [Pair(photo, None, own, MOST) for photo in find_photos(test)]
+        self.scale = self.border = self._pairs[0].scale
+        if own != self.scale:
+            raise ImganError(f"these models enlarge {own} times, and {test[0]} is for {self.scale}")
+        self.count: int | None = len(self._pairs)
+        self._made = self._pairs[0].low is None
+
+    def samples(self) -> Iterator[Sample]:
+        """Every photo, enlarged."""
+        for pair in self._pairs:
+            high, low = pair.load()
+            ways = {"bicubic": None, **self._upscalers}
+            made = {name: _eight(run(way, low, self.scale)) for name, way in ways.items()}
+            yield Sample(pair.name, _eight(low)[0], _eight(high), made)
+
+    def wanted(self) -> Iterator[Tensor]:
+        """Nothing: every answer has its truth."""
+        return iter(())
+
+    def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
+        """PSNR and SSIM on Y."""
+        assert sample.truth is not None
+        if min(sample.truth.shape[2:]) - 2 * self.border < 11:
+            raise ImganError(f"{sample.name} is too small to be scored; leave it out")
+        one = answer.double(), sample.truth.double(), self.border
+        return [{"psnr": psnr_y(*one).item(), "ssim": ssim_y(*one).item()}]
+
+    def protocol(self) -> list[str]:
+        """Where the images come from, and what is scored."""
+        source = "made by MATLAB's bicubic from the photos" if self._made else "as given in LR/"
+        source += f", of which the middle {MOST}x{MOST} pixels are taken" * (
+            self._pairs[0].most is not None
+        )
+        return [
+            f"{self.count} test images, x{self.scale}, the low resolution {source}",
+            PROTOCOL.format(border=self.border),
+        ]
+
+
+class Translation:
+    """Pix2Pix and CycleGAN: held-out images, with partners or without."""
+
+    border = 0
+
+    def __init__(
+        self,
+        models: Mapping[str, Path],
+        test: Sequence[Path],
+        device: str | None,
+        precision: str,
+        direction: str | None = None,
+    ) -> None:
+        loaded = {name: load_translation(path) for name, path in models.items()}
+        works = {n: directed(models[n], model, direction) for n, model in loaded.items()}
+        self._networks = {name: network for name, (_, network) in works.items()}
+        self.direction = next(iter(works.values()))[0]
+        self._card = next(iter(loaded.values())).card
+        same_kind({name: (model.card, works[name][0]) for name, model in loaded.items()})
+        self._data = HeldOut(self._card, test, self.direction)
+        if not self._data.count:
+            raise ImganError(f"no image in {test[0]} can be used to score on")
+        self.count: int | None = self._data.count
+        self.metrics = [PSNR, SSIM] if self._data.paired else []
+        self.baseline = Baseline(COPY, "Input", "the input as it is") if self._data.copies else None
+        self._where = choose(device, precision)
+
+    def samples(self) -> Iterator[Sample]:
+        """Every held-out image, translated."""
+        for one in self._data.samples():
+            made = {COPY: one.source} if self.baseline else {}
+            for name, network in self._networks.items():
+                made[name] = translated(network, self._card, one.source, *self._where)
+            yield Sample(one.name, one.source[0], one.target, made)
+
+    def wanted(self) -> Iterator[Tensor]:
+        """The other set, where the images have no partners."""
+        return iter(()) if self._data.paired else self._data.wanted()
+
+    def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
+        """PSNR and SSIM against the partner."""
+        if sample.truth is None:
+            return [{}]
+        return [
+            {
+                "psnr": psnr(answer, sample.truth).item(),
+                "ssim": ssim(answer, sample.truth).item(),
+            }
+        ]
+
+    def protocol(self) -> list[str]:
+        """Which images, in which direction."""
+        return [f"{self._data.protocol()}; direction {self.direction}"]
+
+
+class Frames:
+    """Next frames of clips, or of moving digits, up to `horizon` ahead; tables show the first."""
+
+    baseline: Baseline | None = Baseline(
+        "copy", "Last frame", "the last frame seen, again and again: it is strong"
+    )
+    border = 0
+
+    def __init__(
+        self,
+        models: Mapping[str, Path],
+        test: Sequence[Path],
+        device: str | None,
+        precision: str,
+        horizon: int | None = None,
+    ) -> None:
+        self._predictors = {n: Predictor(path, device, precision) for n, path in models.items()}
+        first = next(iter(self._predictors.values()))
+        if len({one.channels for one in self._predictors.values()}) > 1:
+            raise ImganError("some of these models see grey and some RGB; compare them one by one")
+        self._channels = first.channels
+        self._past = max(one.past for one in self._predictors.values())
+        cards = [one.card for one in self._predictors.values()]
+        self._windows = find_windows(test, cards, self._past, horizon, SEQUENCES, None)
+        self.horizon = self._windows.horizon
+        self.count: int | None = None
+        self._seen = 0
+        self.metrics = [PSNR, MOVING, SSIM]
+
+    def samples(self) -> Iterator[Sample]:
+        """Every window of every clip."""
+        numbers: dict[str, int] = {}
+        for clip, frames in self._windows.items:
+            self._seen += 1
+            numbers[clip] = numbers.get(clip, 0) + 1
+            seen = [to_channels(unit(frame), self._channels) for frame in frames]
+            past, truth = seen[: self._past], as_tensor(seen[self._past :])
+            last = as_tensor(past[-1:])
+            made = {"copy": last.expand_as(truth)}
+            for name, predictor in self._predictors.items():
+                ahead = list(islice(predictor.ahead(past), self.horizon))
+                made[name] = as_tensor(ahead).clamp(0, 1)
+            yield Sample(f"{clip}, {numbers[clip]}", last[0], truth, made)
+
+    def wanted(self) -> Iterator[Tensor]:
+        """Nothing: every frame has its truth."""
+        return iter(())
+
+    def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
+        """By frames ahead."""
+        assert sample.truth is not None
+        wanted = {metric.key for metric in self.metrics}
+        return [
+            {key: value for key, value in row.items() if key in wanted}
+            for row in score_frames(answer, sample.truth, sample.source)
+        ]
+
+    def protocol(self) -> list[str]:
+        """Which windows, and what moves."""
+        from ..evaluation.frames import METRICS
+
+        return [
+            f"{self._seen} {self._windows.about}; tables are of the first frame ahead",
+            f"{METRICS['psnr'].protocol}; {METRICS['psnr_moving'].protocol}",
+            METRICS["ssim"].protocol,
+        ]
+
+
+MOST = 512
+"""Of held-out photos at most so many pixels of each side are scored."""
+
+SEQUENCES = 100
+"""Of moving digits so many are scored."""
+
+
+def shown(images: Tensor, border: int = 0) -> Tensor:
+    """As people and LPIPS see it: RGB ``[N, 3, H, W]``, without the border."""
+    images = crop_border(images, border) if border else images
+    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
+
+
+def _eight(image: Tensor) -> Tensor:
+    """``[C, H, W] uint8 -> [1, C, H, W]`` in [0, 1]."""
+    return image[None].float() / 255

@@ -1,0 +1,55 @@
+"""What a comparison ran on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from .. import __version__
+
+
+def versions() -> dict[str, str]:
+    """Of imgan and of the libraries that figures depend on."""
+    found = {"imgan": __version__, "Python": platform.python_version()}
+    for package in ("torch", "torchvision", "kornia", "lpips", "torchmetrics", "numpy"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware(device: str) -> dict[str, str]:
+    """Processor, cores, memory, and the GPU if it was one."""
+    import torch
+
+    found = {
+        "device": device,
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "")
+        or str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if memory := _memory():
+        found["memory"] = f"{memory / 1e9:.0f} GB"
+    if device.startswith("cuda"):
+        found["GPU"] = torch.cuda.get_device_name(torch.device(device))
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # other systems
+        return 0

@@ -1,0 +1,147 @@
+"""Two sentences that say what was found, from the figures alone."""
+
+from __future__ import annotations
+
+from .result import Arm, Comparison, Metric
+
+ENOUGH = 0.01
+"""Relative differences under this are none, whatever the spread; of decibels 0.05."""
+
+
+def verdict(found: Comparison) -> list[str]:
+    """What to think of the twins; a third sentence where training has warned."""
+    mse, game = found.of_kind("mse"), found.of_kind("adversarial")
+    if mse is None or game is None:
+        return _ranking(found)
+    if found.pipeline == "dann":
+        return _domains(found, mse, game) + _warned(game)
+    return [_trade(found, mse, game), *_sharp(mse, game), *_warned(game)]
+
+
+def better(metric: Metric, one: Arm, other: Arm) -> int:
+    """1 if `one` is better, -1 if `other` is, 0 if that lies within the spread or is too little."""
+    a, b = one.mean(metric.key), other.mean(metric.key)
+    if a is None or b is None:
+        return 0
+    gap = metric.distance(b) - metric.distance(a)
+    least = 0.05 if metric.unit == "dB" else ENOUGH * max(abs(a), abs(b))
+    spread = (one.spread(metric.key) or 0) + (other.spread(metric.key) or 0)
+    return 0 if abs(gap) <= max(least, spread) else 1 if gap > 0 else -1
+
+
+def _trade(found: Comparison, mse: Arm, game: Arm) -> str:
+    """Fidelity against perception."""
+    plane = [found.metric(key) for key in found.plane or ()]
+    if not plane or any(arm.mean(metric.key) is None for arm in (mse, game) for metric in plane):
+        return _one(found, mse, game)
+    near, seen = plane
+    fidelity = f"{near.title} {_pair(near, mse, game)}"
+    looks = f"{seen.title} {_pair(seen, mse, game)}"
+    match better(near, mse, game), better(seen, game, mse):
+        case 1, 1:
+            return (
+                f"Squared error comes nearer to the truth pixel by pixel ({fidelity}), and the "
+                f"adversary looks nearer to it ({looks}): each wins what it pays for."
+            )
+        case 1, 0:
+            return (
+                f"Squared error comes nearer to the truth pixel by pixel ({fidelity}), and the "
+                f"adversary does not look nearer to it ({looks}): here the game has won nothing."
+            )
+        case 1, -1:
+            return (
+                f"Squared error wins both, pixel by pixel ({fidelity}) and to the eye ({looks}): "
+                "here the game has won nothing."
+            )
+        case 0, 1:
+            return (
+                f"The adversary looks nearer to the truth ({looks}), and pixel by pixel that costs "
+                f"nothing that can be told ({fidelity})."
+            )
+        case -1, 1:
+            return (
+                f"The adversary wins both, to the eye ({looks}) and pixel by pixel ({fidelity}): "
+                "squared error was not trained far enough to be at its best."
+            )
+        case _, _:
+            return (
+                f"The twins cannot be told apart as they should: {fidelity} pixel by pixel, "
+                f"{looks} to the eye."
+            )
+
+
+def _one(found: Comparison, mse: Arm, game: Arm) -> str:
+    """Without a plane: the first figure that both have."""
+    for metric in found.metrics:
+        if mse.mean(metric.key) is not None and game.mean(metric.key) is not None:
+            word = {
+                1: "The adversary is ahead",
+                -1: "Squared error is ahead",
+                0: "They are level",
+            }
+            said = word[better(metric, game, mse)]
+            return f"{said} in {metric.title}: {_pair(metric, mse, game)}."
+    return "There is no figure that both twins have."
+
+
+def _sharp(mse: Arm, game: Arm) -> list[str]:
+    """How much of the truth's gradients is left."""
+    a, b = mse.mean("gradient"), game.mean("gradient")
+    if a is None or b is None:
+        return []
+    kept = f"Squared error leaves {100 * a:.0f} % of the truth's gradients, the adversary "
+    kept += f"{100 * b:.0f} %"
+    if a < 0.97 and abs(b - 1) < abs(a - 1) - 0.01:
+        return [f"{kept}: it averages over the answers that fit, where a game picks one."]
+    if a < 0.97:
+        return [f"{kept}: the game has not made it sharper."]
+    return [f"{kept}: here squared error does not blur, so there is little to win."]
+
+
+def _domains(found: Comparison, mse: Arm, game: Arm) -> list[str]:
+    """Accuracy on the target, and how far the domains are apart."""
+    task = next((metric for metric in found.metrics if metric.key.startswith("target")), None)
+    source = next((arm for arm in found.arms if arm.name == "source"), None)
+    said = []
+    if task is not None:
+        known = [("trained on the source alone", source), ("with moments matched", mse)]
+        known.append(("with the adversary", game))
+        parts = [f"{arm.mean(task.key):.1f} % {what}" for what, arm in known if arm]
+        ahead = {
+            1: "the adversary is ahead",
+            -1: "squared error is ahead",
+            0: "they are level",
+        }
+        said.append(f"In the other domain {', '.join(parts)}: {ahead[better(task, game, mse)]}.")
+    apart = found.metric("distance")
+    arms = [arm for arm in (source, mse, game) if arm and arm.mean("distance") is not None]
+    values = ", ".join(f"{arm.mean('distance'):.2f} ({arm.title})" for arm in arms)
+    said.append(
+        f"A linear critic tells the domains' features apart at a distance of {values}; 0 is not at "
+        f"all, 2 is always ({apart.title})."
+    )
+    return said
+
+
+def _ranking(found: Comparison) -> list[str]:
+    """Without both twins: who is best in what."""
+    said = []
+    for metric in found.metrics:
+        best = found.best(metric)
+        if best and len(found.trained) > 1:
+            titles = [arm.title for arm in found.trained if arm.name in best]
+            said.append(f"{metric.title}: {' and '.join(titles)}")
+    if not said:
+        return []
+    return [f"Best of the trained in each figure: {'; '.join(said)}."]
+
+
+def _warned(arm: Arm) -> list[str]:
+    return [f"Mind that its training warned: {arm.warnings[0]}"] if arm.warnings else []
+
+
+def _pair(metric: Metric, mse: Arm, game: Arm) -> str:
+    """``31.43 against 30.05 dB``."""
+    a, b = mse.mean(metric.key), game.mean(metric.key)
+    unit = f" {metric.unit}" if metric.unit else ""
+    return f"{a:.{metric.digits}f} for MSE, {b:.{metric.digits}f}{unit} for the adversary"

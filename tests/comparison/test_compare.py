@@ -1,0 +1,209 @@
+"""All five pipelines through a whole comparison, tiny; the properties that make it a fair one."""
+
+import json
+
+import pytest
+import torch
+
+from imgan.comparison.arms import arms_of, plan
+from imgan.comparison.compare import Scoring, compare, compare_models
+from imgan.comparison.runs import Run, train_all
+from imgan.errors import ImganError, Stopped
+from imgan.model_file import load_model
+from imgan.pipelines import make_pipeline
+from imgan.recipe import load_recipe, recipe_names
+from imgan.training.loop import Trainer
+from tests.comparison import comparisons
+
+SCORING = Scoring(lpips=None, device="cpu", precision="float32", horizon=3)
+MAKERS = {
+    "srgan": comparisons.super_resolution,
+    "pix2pix": comparisons.pairs,
+    "cyclegan": lambda folder: comparisons.pairs(folder, "cyclegan"),
+    "nextframe": comparisons.frames,
+    "dann": comparisons.domains,
+}
+ADVERSARIAL = [name for name in recipe_names() if load_recipe(name).adversary]
+
+
+def run(folder, pipeline="pix2pix", **more):
+    recipe, data = MAKERS[pipeline](folder)
+    return compare(recipe, data, folder / "out", scoring=SCORING, devices=["cpu"], **more)
+
+
+@pytest.mark.parametrize("pipeline", MAKERS)
+def test_a_pipeline_is_compared(pipeline, tmp_path):
+    found = run(tmp_path, pipeline)
+    names = [arm.name for arm in found.trained]
+    assert names == (
+        ["source", "mse", "adversarial"] if pipeline == "dann" else ["mse", "adversarial"]
+    )
+    assert [arm.kind for arm in found.trained][-2:] == ["mse", "adversarial"]
+    assert found.metrics and found.protocol and found.verdict
+    for arm in found.trained:
+        assert arm.about and arm.steps == 2 and len(arm.seconds) == 1 and arm.charts
+        assert {metric.key for metric in found.metrics} == set(arm.figures)
+        assert (tmp_path / "out" / arm.runs[0] / "model.safetensors").is_file()
+    text = json.dumps(found.to_dict())
+    assert str(tmp_path) not in text  # reports are shown to others
+    assert (
+        found.hardware["processor"] and found.versions["torch"] == torch.__version__.split("+")[0]
+    )
+    if pipeline == "dann":
+        assert found.plane == ("target1", "distance")
+        assert len(found.pictures[0].panes) == 3
+    else:
+        assert found.plane == ("psnr", "spectrum")
+        assert found.arms[0].kind == "baseline"
+        assert found.crops and "differ most" in found.crop_rule
+        for row in [*found.rows, *found.crops]:
+            assert [pane.subject for pane in row.panes][-3:] == ["mse", "adversarial", "truth"]
+            assert len({pane.pixels.shape for pane in row.panes}) == 1
+        assert set(found.spectra.power) == {arm.name for arm in found.arms}
+    assert bool(found.horizons) == (pipeline == "nextframe")
+
+
+def test_seeds_give_a_spread_and_further_arms_a_row(tmp_path):
+    found = run(tmp_path, seeds=2, arms=["l1", "hinge", "wgan-gp"])
+    assert found.seeds == [0, 1]
+    assert [arm.name for arm in found.trained] == ["mse", "adversarial", "l1", "hinge", "wgan-gp"]
+    for arm in found.trained:
+        assert len(arm.figures["psnr"]) == 2
+        assert arm.spread("psnr") > 0
+    models = [tmp_path / "out" / "runs" / f"mse-{seed}" / "model.safetensors" for seed in (0, 1)]
+    again = compare_models([str(model) for model in models], [tmp_path / "pairs"], scoring=SCORING)
+    values = [arm.mean("psnr") for arm in again.trained]
+    assert values == pytest.approx(found.trained[0].figures["psnr"])
+
+
+def test_finished_runs_are_not_trained_again_and_a_stopped_one_goes_on(tmp_path, monkeypatch):
+    trained = []
+    step = Trainer.step
+
+    def watched(trainer, batches):
+        trained.append(trainer.folder.path.name)
+        step(trainer, batches)
+        if len(trained) == 3:  # within the second arm
+            trainer.ask_to_stop()
+
+    monkeypatch.setattr(Trainer, "step", watched)
+    with pytest.raises(Stopped):
+        run(tmp_path)
+    recipe = tmp_path / "tiny-pix2pix.yaml"
+    data = [tmp_path / "pairs"]
+    out = tmp_path / "out"
+    first = compare(recipe, data, out, scoring=SCORING, devices=["cpu"])
+    assert trained == ["mse-0"] * 2 + ["adversarial-0"] * 2
+    compare(recipe, data, out, scoring=SCORING, devices=["cpu"])
+    assert len(trained) == 4
+    straight = compare(recipe, data, tmp_path / "straight", scoring=SCORING, devices=["cpu"])
+    assert straight.arms[-1].figures == first.arms[-1].figures
+
+
+def test_arms_start_from_the_same_weights_and_see_the_same_data(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    mse, game = (arm.recipe(0) for arm in plan(recipe))
+    one, other = (
+        Trainer(r, data, tmp_path / r.name, device="cpu", quiet=True) for r in (mse, game)
+    )
+    own, its = (t.pipeline.networks["generator"].state_dict() for t in (one, other))
+    assert all(torch.equal(own[key], its[key]) for key in own)
+    for a, b in zip(one.batches(), other.batches(), strict=True):
+        assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_every_shipped_recipe_has_twins_that_begin_alike(name):
+    arms = plan(name, ["init=null"])
+    kinds = {arm.name: arm.kind for arm in arms}
+    assert kinds["mse"] == "mse" and kinds["adversarial"] == "adversarial"
+    mse = next(arm for arm in arms if arm.name == "mse").recipe(0)
+    assert mse.adversary is None and mse.train == load_recipe(name).train
+    assert next(arm for arm in arms if arm.name == "mse").recipe(3).seed == mse.seed + 3
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_every_arm_of_a_shipped_recipe_is_a_valid_recipe(name):
+    for arm in arms_of(load_recipe(name)):
+        plan(name, (), [arm])
+
+
+def test_mse_is_squared_error_in_every_pipeline():
+    for name, key in (("pix2pix", "pixel"), ("x4-adversarial", "pixel"), ("nextframe", "pixel")):
+        recipe = plan(name)[0].recipe(0)
+        assert getattr(recipe, key).kind == "mse" and getattr(recipe, key).weight
+    assert plan("srgan")[0].recipe(0).pixel.weight == 1  # whose own pixel cost weighs nothing
+    cycle = plan("cyclegan")[0].recipe(0)
+    assert cycle.cycle.kind == cycle.identity.kind == "mse"
+    source, mse, _ = (arm.recipe(0) for arm in plan("dann"))
+    assert source.moments is None and source.target is None
+    assert (
+        mse.moments.means and mse.moments.covariances and mse.target == load_recipe("dann").target
+    )
+
+
+def test_the_recipe_may_name_arms_of_its_own(tmp_path):
+    recipe, _ = comparisons.pairs(tmp_path)
+    text = recipe.read_text()
+    recipe.write_text(text + "arms: {strong: {about: more of it, set: [adversary.weight=9]}}\n")
+    (strong,) = plan(recipe, (), ["strong"])[2:]
+    assert strong.recipe(0).adversary.weight == 9
+    assert strong.kind == "other" and strong.about == "more of it"
+    digits = plan("moving-digits")
+    assert [arm.name for arm in digits] == ["mse", "adversarial"]
+    assert digits[1].recipe(0).adversary.weight == 0.02
+
+
+@pytest.mark.parametrize(
+    ("recipe", "extra", "sentence"),
+    [
+        ("x4-mse", [], "recipe x4-mse has no adversary to compare"),
+        ("pix2pix", ["hing"], "recipe pix2pix knows no arm hing: there are mse, l1"),
+        ("nothing", [], "there is no recipe nothing"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence):
+    with pytest.raises(ImganError, match=sentence):
+        plan(recipe, (), extra)
+
+
+def test_a_fault_names_its_arm(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    with pytest.raises(ImganError, match=r"arm mse, seed 0: .*no folder"):
+        compare(recipe, [tmp_path / "nothing"], tmp_path / "o", scoring=SCORING, devices=["cpu"])
+
+
+def test_runs_go_side_by_side_on_several_devices(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    arms = plan(recipe)
+    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in arms]
+    said = []
+    train_all(runs, data, ["cpu", "cpu"], said.append)
+    alone = [Run(a.name, 0, a.recipe(0), tmp_path / "turn" / a.name) for a in arms]
+    train_all(alone, data, ["cpu"], said.append)
+    for one, other in zip(runs, alone, strict=True):
+        own, its = (load_model(run.model).networks["generator"] for run in (one, other))
+        pairs = zip(own.parameters(), its.parameters(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
+    assert {"mse, seed 0: done", "adversarial, seed 0: done"} <= set(said)
+
+
+def test_a_run_on_another_device_that_fails_is_told_with_its_last_words(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in plan(recipe)]
+    with pytest.raises(ImganError, match=r"arm \w+, seed 0 on cpu: there is no .*nothing"):
+        train_all(runs, [tmp_path / "nothing"], ["cpu", "cpu"], lambda text: None)
+
+
+def test_the_generator_is_made_before_the_critic_so_that_twins_begin_alike():
+    for name in ("pix2pix-quick", "cyclegan-quick", "nextframe", "dann", "x4-adversarial"):
+        states = []
+        for arm in plan(name, ["init=null", "perceptual=null"] if name == "x4-adversarial" else []):
+            torch.manual_seed(0)
+            networks = make_pipeline(arm.recipe(0)).networks
+            states.append({k: n.state_dict() for k, n in networks.items() if "critic" not in k})
+        first = states[0]
+        for other in states[1:]:
+            assert first.keys() == other.keys()
+            for role in first:
+                assert all(torch.equal(first[role][k], other[role][k]) for k in first[role]), name
