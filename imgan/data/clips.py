@@ -42,8 +42,9 @@ class Clips(Dataset[dict[str, Tensor]]):
 
     A clip is drawn with the square root of its windows' number as its weight, so that a long one
     is seen more often than a short one but does not drown it; then one of its windows, a square
-    among those that move by `min_motion`, and what `flip` and `reverse` allow. Items from `PREVIEW`
-    on are windows of the held-out clips, one of each clip in turn, from the middle and as they are.
+    among those that move by `min_motion`, and what `flip`, `reverse` and `turn` allow. Items from
+    `PREVIEW` on are windows of the held-out clips, one of each clip in turn, from the middle and as
+    they are.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Clips(Dataset[dict[str, Tensor]]):
         min_motion: float,
         previews: Sequence[Clip] = (),
         reverse: bool = False,
+        turn: bool = False,
     ) -> None:
         self.held_out = list(held_out)
         self.past, self.future, self.crop = past, future, crop
-        self.seed, self.flip, self.min_motion, self.reverse = seed, flip, min_motion, reverse
+        self.seed, self.min_motion = seed, min_motion
+        self.flip, self.reverse, self.turn = flip, reverse, turn
         self._mapped = lru_cache(2 * OPEN)(_map)
         moving = [(clip, self._moving(clip)) for clip in training]
         self.training = [clip for clip, starts in moving if starts]
@@ -97,7 +100,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         """Of the same clips and settings it is the same everywhere."""
         clips = [(c.name, c.shape, c.scenes) for c in (*self.training, *self.held_out)]
         settings = (self.past, self.future, self.crop, self.seed, self.flip, self.min_motion)
-        content = repr((clips, len(self.training), len(self), settings, self.reverse))
+        content = repr((clips, len(self.training), len(self), settings, self.reverse, self.turn))
         return hashlib.sha256(content.encode()).hexdigest()
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
@@ -105,7 +108,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         if index >= PREVIEW:
             clip, start = self._previews[(index - PREVIEW) % len(self._previews)]
             top, left = ((side - crop) // 2 for side in clip.shape[1:3])
-            flip = back = False
+            flip, back, turns = False, False, 0
         else:
             rng = np.random.default_rng((self.seed, index))
             drawn = min(int(np.searchsorted(self._upto, rng.random())), len(self.training) - 1)
@@ -114,10 +117,11 @@ class Clips(Dataset[dict[str, Tensor]]):
             top, left = self._place(clip, start, rng)
             flip = self.flip and rng.random() < 0.5
             back = self.reverse and rng.random() < 0.5
+            turns = int(rng.integers(4)) if self.turn else 0
         frames = self._mapped(clip.frames)[start : start + length]  # [T, H, W, C]
         frames = frames[:, top : top + crop, left : left + crop]
         frames = frames[:, :, ::-1] if flip else frames
-        frames = frames[::-1] if back else frames
+        frames = np.rot90(frames[::-1] if back else frames, turns, (1, 2))
         unit = torch.from_numpy(np.ascontiguousarray(frames.transpose(0, 3, 1, 2))).float() / 255
         return {"past": unit[: self.past], "future": unit[self.past :]}
 
@@ -191,6 +195,7 @@ def load_clips(
     min_motion: float,
     held_out: float,
     reverse: bool = False,
+    turn: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Clips, dict[str, str]]:
     """The clips in the folders, decoded, and what was left out, each with its reason.
@@ -212,6 +217,7 @@ def load_clips(
         min_motion: grey levels a pixel; see `Clips`.
         held_out: the chance of each clip to be held out; at least one is.
         reverse: whether windows run backwards at random.
+        turn: whether windows are turned by quarters of a circle at random.
         progress: called with the clips done and their number.
 
     Raises:
@@ -238,7 +244,7 @@ def load_clips(
         train, test = _ends(clips[0], past + future, held_out)
     else:
         train, test = _drawn(clips, seed, held_out)
-    made = Clips(train, test, past, future, crop, seed, flip, min_motion, val, reverse)
+    made = Clips(train, test, past, future, crop, seed, flip, min_motion, val, reverse, turn)
     return made, skipped
 
 

@@ -64,6 +64,7 @@ class NextFrame:
                 min_motion=data.min_motion,
                 held_out=data.held_out,
                 reverse=data.reverse,
+                turn=data.turn,
                 progress=progress,
             )
             self._data |= clips.summary()

@@ -70,9 +70,9 @@ class ClipData(Strict):
     """Clips: their shorter side is brought to `side` pixels, training sees squares of `crop`.
 
     Windows that move less than `min_motion` grey levels a pixel are left out. `flip` shows them
-    mirrored at random, `reverse` backwards: most motion is as likely so. `held_out` is
-    each clip's chance of being kept from training, where there are no folders train and test; at
-    least one clip is.
+    mirrored at random, `reverse` backwards, `turn` by quarters of a circle: of few clips a network
+    otherwise learns by heart which way things go. `held_out` is each clip's chance of being kept
+    from training, where there are no folders train and test; at least one clip is.
     """
 
     kind: Literal["clips"] = "clips"
@@ -80,6 +80,7 @@ class ClipData(Strict):
     crop: Annotated[int, Field(ge=16, le=1024)] = 64
     flip: bool = True
     reverse: bool = False
+    turn: bool = False
     min_motion: NotNegative = 0.5
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
 

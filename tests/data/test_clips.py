@@ -245,6 +245,16 @@ def test_time_runs_back_where_that_is_allowed(folder):
     assert 8 < same < 32
 
 
+def test_windows_are_turned_where_that_is_allowed(folder):
+    on, turned = clips_of(folder, flip=False), clips_of(folder, flip=False, turn=True)
+    turns = [
+        [torch.equal(torch.rot90(on[i]["past"], k, (2, 3)), turned[i]["past"]) for k in range(4)]
+        for i in range(40)
+    ]
+    assert all(any(found) for found in turns)
+    assert all(4 < sum(found[k] for found in turns) < 18 for k in range(4))
+
+
 def test_previews_are_held_out_clips_in_turn_from_the_middle(folder):
     clips = clips_of(folder, side=0, crop=40, held_out=0.5)
     assert len(clips.test) > 1
