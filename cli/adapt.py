@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import app
+from .data import located
 
 
 @app.command()
@@ -50,15 +51,10 @@ def adapt(
     else. The twins: --set adversary=null --set target=null is trained on the source only,
     --set adversary=null --set moments.means=1 matches means and covariances by squared error.
     """
-    from ..data.catalogue import locate
     from ..recipe import load_recipe
-    from .data import transfers
 
     loaded = load_recipe(recipe, set_)  # first: its faults cost nothing
-    folders = []
-    for one in domains:
-        with transfers(one) as progress:
-            folders.append(Path(one) if Path(one).exists() else locate(one, progress))
+    folders = [located(one) for one in domains]
     from ..adapt import adapt as run
 
     names = "-".join(Path(name).name.split(".")[0] for name in domains)

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import ImganError
 from . import app
-from .data import transfers
+from .data import located
 
 if TYPE_CHECKING:
     from ..comparison.result import Arm, Comparison, Metric
@@ -113,7 +113,7 @@ def compare(
         from ..comparison.arms import plan
 
         plan(what[0], set_, arm)  # its faults cost nothing, not even the import of torch
-    data = [_found(one) for one in (what[-1:] if models else what[1:])]
+    data = [located(one) for one in (what[-1:] if models else what[1:])]
     from ..comparison.compare import Scoring, compare_models
     from ..comparison.compare import compare as run
 
@@ -138,7 +138,7 @@ def compare(
             changes=set_,
             arms=arm,
             seeds=seeds,
-            test=[_found(one) for one in test],
+            test=[located(one) for one in test],
             scoring=scoring,
             devices=device or _all_gpus(),
             say=lambda line: typer.echo(line, err=True),
@@ -156,15 +156,6 @@ def _folder(what: list[str], models: bool) -> str:
 
         names = [*labels(what[:-1]), Path(what[-1]).name]
     return "-".join(["compare", *names])
-
-
-def _found(name: str) -> Path:
-    from ..data.catalogue import locate
-
-    if Path(name).exists():
-        return Path(name)
-    with transfers(name) as progress:
-        return locate(name, progress)
 
 
 def _all_gpus() -> list[str]:

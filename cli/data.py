@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from . import app
 
 if TYPE_CHECKING:
     from ..data.check import Finding, Report
+    from ..data.check_clips import ClipReport
 
 data = typer.Typer(
     help="Data sets: look for one, fetch it, check a folder of your own.",
@@ -54,8 +56,10 @@ def get(name: _Name) -> None:
     with transfers(name) as progress:
         folder = here or catalogue.get(name, progress)
     typer.echo(f"{name} {'is already' if here else 'is now'} in {folder}")
-    if not catalogue.entry(name).sha256 and (checksum := catalogue.checksum(name)):
-        typer.echo(f"SHA-256 {checksum}: none is published; this one checks later downloads")
+    if catalogue.entry(name).sha256:
+        return
+    for file, checksum in catalogue.checksums(name).items():
+        typer.echo(f"SHA-256 {checksum}: none is published for {file}; this checks later downloads")
 
 
 @data.command()
@@ -75,7 +79,7 @@ def check(
         str, typer.Argument(metavar="PATH", help="A folder, or the name of a set that is here.")
     ],
     layout: Annotated[
-        Literal["joined", "folders", "unpaired", "photos"] | None,
+        Literal["joined", "folders", "unpaired", "photos", "clips"] | None,
         typer.Option(help="What the folder is meant to be. [default: by what is in it]"),
     ] = None,
     json_file: Annotated[
@@ -85,10 +89,11 @@ def check(
     """Look through a folder before training: layout, counts, sizes, faults. Exit 1 if faulty.
 
     Every image is decoded. Partners, damaged files and images that stand in both train and test
-    are named.
+    are named. Of clips the frames are counted and the first is decoded.
     """
     from ..data import catalogue
     from ..data.check import check as run
+    from ..data.check_clips import check_clips, holds_clips
 
     root = Path(folder)
     if not root.is_dir():
@@ -97,13 +102,19 @@ def check(
         root = catalogue.path(folder) or root
         if not root.is_dir():
             raise ImganError(f"{folder} is not here yet; fetch it with: imgan data get {folder}")
+    report: Report | ClipReport
     with _counting() as progress:
-        report = run(root, layout, progress)
+        if layout == "clips" or (layout is None and holds_clips(root)):
+            report = check_clips(root, progress)
+            show = partial(_show_clips, report)
+        else:
+            report = run(root, layout, progress)
+            show = partial(_show, report)
     if json_file:
         from ..files import write_json
 
         write_json(json_file, report.to_dict())
-    _show(report)
+    show()
     if not report.usable:
         raise typer.Exit(1)
 
@@ -126,8 +137,28 @@ def _show(report: Report) -> None:
             table.add_row(side.split, side.side, str(side.images), sizes, _most(side.channels, 4))
         Console().print(table)
     _list("note", report.notes)
-    _list("fault", report.faults)
-    typer.echo("fit to train on" if report.usable else _count(len(report.faults), "fault"))
+    _verdict(report.faults)
+
+
+def _show_clips(report: ClipReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    what = "sequences to score models on" if report.kind == "sequences" else "clips"
+    split = any(one.split for one in report.splits)
+    typer.echo(f"{report.root}: {what}{'' if split else ', without splits'}")
+    table = Table("split", "clips", "frames", "sizes", "unreadable")
+    for one in report.splits:
+        unreadable = one.clips - sum(one.sizes.values())
+        counts = (str(one.clips), str(one.frames), _most(one.sizes, 3), str(unreadable or ""))
+        table.add_row(one.split or "none", *counts)
+    Console().print(table)
+    _verdict(report.faults, "score" if report.kind == "sequences" else "train")
+
+
+def _verdict(faults: list[Finding], use: str = "train") -> None:
+    _list("fault", faults)
+    typer.echo(_count(len(faults), "fault") if faults else f"fit to {use} on")
 
 
 def _most(counted: dict[str, int], most: int) -> str:
@@ -149,6 +180,20 @@ def _list(word: str, findings: list[Finding]) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def located(name: str) -> Path:
+    """The file or folder that is meant, or the data set of that name, fetched with a display.
+
+    Raises:
+        ImganError: it is neither, or the data set cannot be had.
+    """
+    from ..data.catalogue import locate
+
+    if Path(name).exists():
+        return Path(name)
+    with transfers(name) as progress:
+        return locate(name, progress)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import ImganError
 from . import app
-from .data import transfers
+from .data import located
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Report, Scores
@@ -86,7 +86,6 @@ def evaluate(
         raise ImganError("give a model and a folder: imgan evaluate MODEL DATA")
     from rich.console import Console
 
-    from ..data.catalogue import locate
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.features import is_classifier
     from ..evaluation.frame_windows import SEQUENCES
@@ -117,18 +116,16 @@ def evaluate(
     if works == {"tell classes"}:
         if lpips or lpips_weights:
             raise ImganError("--lpips and --lpips-weights are for models that make images")
-        _evaluate_classes(models, data, json_file, device, precision)
+        _evaluate_classes(models, data, located(data), json_file, device, precision)
         return
     distance = LpipsDistance(lpips or "squeeze", lpips_weights) if lpips or lpips_weights else None
+    # What enlarging is scored on (HR and LR, or photos) has no name in the catalogue.
+    folder = Path(data) if works == {"enlarge"} else located(data)
     if works == {"predict frames"}:
-        clips = Path(data)
-        if not clips.exists():
-            with transfers(data) as progress:
-                clips = locate(data, progress)
         with Console(stderr=True).status(f"{data}: reading the clips") as status:
             frames = evaluate_nextframe(
                 models,
-                [clips],
+                [folder],
                 horizon,
                 sequences=SEQUENCES if sequences is None else sequences,
                 size=size,
@@ -142,8 +139,6 @@ def evaluate(
             write_json(json_file, frames.to_dict())
         return
     if works == {"translate"}:
-        with transfers(data) as progress:
-            folder = locate(data, progress)
         with Console(stderr=True).status("") as status:
             found = evaluate_translation(
                 models,
@@ -162,7 +157,7 @@ def evaluate(
     with Console(stderr=True).status("") as status:
         report = run(
             models,
-            Path(data),
+            folder,
             scale,
             border=border,
             realism=realism,
@@ -177,7 +172,12 @@ def evaluate(
 
 
 def _evaluate_classes(
-    models: list[str], data: str, json_file: Path | None, device: str, precision: str
+    models: list[str],
+    data: str,
+    folder: Path,
+    json_file: Path | None,
+    device: str,
+    precision: str,
 ) -> None:
     """The share of right answers of each model."""
     from rich.console import Console
@@ -193,7 +193,7 @@ def _evaluate_classes(
     found = {}
     for model in models:
         precise = "float32" if precision == "auto" else precision
-        report = evaluate_features(Classifier(model, device, precise), [Path(data)], [data])
+        report = evaluate_features(Classifier(model, device, precise), [folder], [data])
         if data not in report.accuracies:
             raise ImganError(f"{data} has no classes to score against; give a folder a class")
         found[model] = {"accuracy": report.accuracies[data], "images": report.counts[data]}

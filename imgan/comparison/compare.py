@@ -280,11 +280,11 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
 
 def _there(name: str, card: Card) -> Arm:
     """A model as an arm: what its card says of it."""
-    kind: Kind = "adversarial" if card.cost == "adversarial" else "mse"
-    if card.pipeline == "dann":
-        kind = "other"
     adversary = card.recipe.get("adversary")
     weight = adversary.get("weight", 1.0) if isinstance(adversary, Mapping) else 1.0
+    kind: Kind = "adversarial" if adversary or card.cost == "adversarial" else "mse"
+    if card.pipeline == "dann" and not adversary and not card.recipe.get("moments"):
+        kind = "other"  # trained on the source only
     rows: list[dict[str, Any]] = [dict(row) for row in card.log]
     about = "trained with an adversary" if card.cost == "adversarial" else f"trained on {card.cost}"
     return Arm(

@@ -1,17 +1,20 @@
 """Data sets by name: downloaded once, checked, unpacked and kept.
 
-The names stand in ``assets/datasets.tsv``: the unpaired sets of CycleGAN (Zhu et al. 2017) and the
-pairs of pix2pix (Isola et al. 2017); where both have a set of one name, the pairs are called
-``NAME-pix2pix``. A set NAME is kept in ``datasets/`` of the cache folder (``$IMGAN_CACHE``):
+The names stand in ``assets/datasets.tsv``: the unpaired sets of CycleGAN (Zhu et al. 2017), the
+pairs of pix2pix (Isola et al. 2017), where both have a set of one name called ``NAME-pix2pix``, and
+the clips of KTH (Schuldt et al. 2004), UCF101 (Soomro et al. 2012) and Moving MNIST (Srivastava et
+al. 2015). A set NAME is kept in ``datasets/`` of the cache folder (``$IMGAN_CACHE``):
 
 - ``NAME/``: the unpacked set;
-- ``NAME.sha256``: the checksum of its archive. Where none is published, the first download's is
-  what a later one is checked by;
-- ``NAME.zip`` or ``NAME.tar.gz``: an archive put there by hand, used in place of a download;
-- ``NAME.zip.part``: a download that has stopped, and goes on when it is asked for again.
+- ``NAME.sha256``: the checksums of its files. Where none is published, the first download's is what
+  a later one is checked by;
+- ``NAME.zip`` (or ``.tar.gz``, ``.rar``, ``.npy``, as published): a file put there by hand, used in
+  place of a download. Of a set of several files, walking.zip and so on, ``NAME-walking.zip``;
+- ``NAME.zip.part``: a download that has stopped, and goes on when it is asked for again;
+- ``.NAME.zip``: a download that is complete, until all of the set is.
 
-``$IMGAN_MIRROR`` is the base address of a mirror: sets are then fetched from ``MIRROR/NAME.zip``
-(or ``.tar.gz``) and from nowhere else, and checked by the same checksums.
+``$IMGAN_MIRROR`` is the base address of a mirror: files are then fetched from ``MIRROR/NAME.zip``,
+by the same names as by hand, and from nowhere else, and checked by the same checksums.
 """
 
 from __future__ import annotations
@@ -23,15 +26,17 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import imgan
 
 from ..errors import ImganError
 from ..files import replacing
 from .download import Changed, Unreachable, fetch
+from .entries import Entry, File
+from .rar import Hindered, need_program
 from .unpack import unpack
 
 Progress = Callable[[str, int, int], None]
@@ -40,38 +45,6 @@ Progress = Callable[[str, int, int], None]
 
 def _silent(doing: str, done: int, total: int) -> None:
     pass
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A data set that can be fetched: `bytes` is 0 and `sha256` "" where nobody published them."""
-
-    name: str
-    layout: str
-    bytes: int
-    sha256: str
-    url: str
-
-    @property
-    def archive(self) -> str:
-        """The file name of its archive, here and on mirrors."""
-        return self.name + (".zip" if self.url.endswith(".zip") else ".tar.gz")
-
-    @property
-    def address(self) -> str:
-        """Where it is fetched: on ``$IMGAN_MIRROR`` if that is set, else where it was published.
-
-        Raises:
-            ImganError: the mirror is no address.
-        """
-        mirror = os.environ.get("IMGAN_MIRROR", "").strip()
-        if not mirror:
-            return self.url
-        if not mirror.startswith(("http://", "https://")):
-            raise ImganError(
-                f"IMGAN_MIRROR is {mirror}; set it to an address such as https://example.org/sets"
-            )
-        return f"{mirror.rstrip('/')}/{self.archive}"
 
 
 def names() -> list[str]:
@@ -111,7 +84,7 @@ def get(name: str, progress: Progress = _silent) -> Path:
     if here := path(name):
         return here
     wanted, home = entry(name), datasets_folder()
-    folder, archive = home / name, home / wanted.archive
+    folder = home / name
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _alone(home / f".{name}.lock"):
@@ -119,23 +92,23 @@ def get(name: str, progress: Progress = _silent) -> Path:
                 return folder
             for left in home.glob(f".{name}.new-*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
-            by_hand = archive.is_file()
-            if not by_hand:
-                _check_room(wanted, home)
-                _download(wanted, archive, progress)
-            found = _sha256(archive, lambda done, all_: progress("checking", done, all_))
-            if _expected(wanted) not in ("", found):
-                raise _wrong(wanted, str(archive), "take it away and run this again")
-            try:
-                unpack(archive, folder, lambda done, all_: progress("unpacking", done, all_))
-            except ImganError:
-                if not by_hand:  # else the next run takes it for the user's
-                    archive.unlink(missing_ok=True)
-                raise
-            with replacing(home / f"{name}.sha256") as beside:
-                beside.write_text(f"{found}  {wanted.archive}\n", encoding="utf-8")
-            if not by_hand:  # a file of the user's stays
-                archive.unlink()
+            if any(file.name.endswith(".rar") for file in wanted.files):
+                need_program(name, folder)  # before the download, which may be large
+            _check_room(wanted, home)
+            for file in wanted.files:
+                if not _kept(file, home).is_file():
+                    _download(wanted, file, home, progress)
+            sums = {file.name: _checked(wanted, file, home, progress) for file in wanted.files}
+            with TemporaryDirectory(prefix=f".{name}.new-", dir=home) as aside:
+                new = Path(aside, name)
+                for file in wanted.files:
+                    _put(file, home, new, progress)
+                with replacing(home / f"{name}.sha256") as beside:
+                    lines = [f"{found}  {file}\n" for file, found in sums.items()]
+                    beside.write_text("".join(lines), encoding="utf-8")
+                new.rename(folder)
+            for file in wanted.files:  # those of the user stay
+                _arrived(file, home).unlink(missing_ok=True)
     except OSError as error:
         raise ImganError(
             f"{name} cannot be kept in {home}: {error.strerror or error}; make room there, or set "
@@ -158,16 +131,16 @@ def locate(name_or_path: str | Path, progress: Progress = _silent) -> Path:
         return get(name, progress)
     if folder.is_file():
         raise ImganError(f"{folder} is a file; give a folder of images, or a data set's name")
-    raise ImganError(f"there is no folder and no data set {name}; {_near(name)}")
+    raise ImganError(f"there is no file, no folder and no data set {name}; {_near(name)}")
 
 
-def checksum(name: str) -> str:
-    """SHA-256 of the archive that the set here was unpacked from; "" if none is kept."""
+def checksums(name: str) -> dict[str, str]:
+    """SHA-256 of each file that the set here was made of, by the file's name; as far as kept."""
     try:
         text = (datasets_folder() / f"{entry(name).name}.sha256").read_text(encoding="utf-8")
-        return text.split()[0]
-    except (OSError, UnicodeError, IndexError):
-        return ""
+        return {file: found for found, file in (line.split() for line in text.splitlines())}
+    except (OSError, UnicodeError, ValueError):
+        return {}
 
 
 def datasets_folder() -> Path:
@@ -203,47 +176,97 @@ def _near(name: str) -> str:
     return f"did you mean {' or '.join(near)}?" if near else "imgan data list shows the data sets"
 
 
-def _expected(wanted: Entry) -> str:
-    return wanted.sha256 or checksum(wanted.name)
+def _arrived(file: File, home: Path) -> Path:
+    """Where a complete download waits."""
+    return home / f".{file.name}"
 
 
-def _download(wanted: Entry, archive: Path, progress: Progress) -> None:
-    url = wanted.address
+def _kept(file: File, home: Path) -> Path:
+    """The user's file if there is one, else that of a download."""
+    by_hand = home / file.name
+    return by_hand if by_hand.is_file() else _arrived(file, home)
+
+
+def _doing(verb: str, file: File, progress: Progress) -> Callable[[int, int], None]:
+    doing = f"{verb} {file.folder} of" if file.folder else verb
+    return lambda done, total: progress(doing, done, total)
+
+
+def _expected(wanted: Entry, file: File) -> str:
+    return file.sha256 or checksums(wanted.name).get(file.name, "")
+
+
+def _download(wanted: Entry, file: File, home: Path, progress: Progress) -> None:
+    url, place = file.address, home / file.name
+    told = 0 if file.folder else wanted.bytes
+    known, show = _expected(wanted, file), _doing("downloading", file, progress)
     try:
-        fetch(
-            url,
-            archive,
-            wanted.name,
-            _expected(wanted),
-            lambda done, total: progress("downloading", done, total or wanted.bytes),
-        )
+        fetch(url, place, wanted.name, known, lambda done, all_: show(done, all_ or told))
     except Changed:
-        raise _wrong(wanted, url, "try again later, or another mirror by IMGAN_MIRROR") from None
+        way_out = "try again later, or another mirror by IMGAN_MIRROR"
+        raise _wrong(wanted, file, url, way_out) from None
     except Unreachable as reason:
-        other = "" if url == wanted.url else f" or {wanted.url}"
+        missing = [one for one in wanted.files if not _kept(one, home).is_file()]
+        if len(missing) > 1:
+            urls = ", ".join(one.address for one in missing)
+            way_out = f"fetch {urls} by other means, put them into {home} as "
+            way_out += ", ".join(one.name for one in missing)
+        else:
+            other = "" if url == file.url else f" or {file.url}"
+            way_out = f"fetch {url}{other} by other means, put it at {place}"
         raise ImganError(
-            f"{wanted.name} cannot be downloaded from {url}: {reason}; fetch {url}{other} by other "
-            f"means, put it at {archive} and run this again"
+            f"{wanted.name} cannot be downloaded from {url}: {reason}; {way_out} and run this again"
         ) from None
+    os.replace(place, _arrived(file, home))
 
 
-def _wrong(wanted: Entry, what: str, way_out: str) -> ImganError:
+def _checked(wanted: Entry, file: File, home: Path, progress: Progress) -> str:
+    """The SHA-256 of a file that is here."""
+    kept = _kept(file, home)
+    found = _sha256(kept, _doing("checking", file, progress))
+    if _expected(wanted, file) not in ("", found):
+        raise _wrong(wanted, file, str(kept), "take it away and run this again")
+    return found
+
+
+def _put(file: File, home: Path, new: Path, progress: Progress) -> None:
+    """Unpack a file into the new folder, or put it there if it is no archive."""
+    kept = _kept(file, home)
+    if not file.packed or file.folder:
+        new.mkdir(exist_ok=True)
+    if not file.packed:
+        own = new / PurePosixPath(file.url).name
+        os.replace(kept, own) if kept == _arrived(file, home) else shutil.copyfile(kept, own)
+        return
+    try:
+        unpack(kept, new / file.folder, _doing("unpacking", file, progress))
+    except Hindered:
+        raise
+    except ImganError:
+        _arrived(file, home).unlink(missing_ok=True)  # the next run fetches it again
+        raise
+
+
+def _wrong(wanted: Entry, file: File, what: str, way_out: str) -> ImganError:
     origin = (
         "the published one"
-        if wanted.sha256
+        if file.sha256
         else f"that of the first download (in {datasets_folder() / wanted.name}.sha256)"
     )
     return ImganError(
-        f"{what} does not have the SHA-256 {_expected(wanted)}, {origin}: it is damaged, cut short "
-        f"or another version; {way_out}"
+        f"{what} does not have the SHA-256 {_expected(wanted, file)}, {origin}: it is damaged, cut "
+        f"short or another version; {way_out}"
     )
 
 
 def _check_room(wanted: Entry, home: Path) -> None:
-    """The archive and what is in it, images hardly shrinking, lie side by side for a while."""
-    part = home / f"{wanted.archive}.part"
-    arrived = part.stat().st_size if part.is_file() else 0
-    needed, free = 2 * wanted.bytes - arrived, shutil.disk_usage(home).free
+    """An archive and what is in it, images hardly shrinking, lie side by side for a while."""
+    places = [
+        path for file in wanted.files for path in (_kept(file, home), home / f"{file.name}.part")
+    ]
+    here = sum(path.stat().st_size for path in places if path.is_file())
+    times = 2 if all(file.packed for file in wanted.files) else 1
+    needed, free = times * wanted.bytes - here, shutil.disk_usage(home).free
     if needed > free:
         raise ImganError(
             f"{wanted.name} needs {needed / 1e9:.1f} GB in {home} and {free / 1e9:.1f} GB are "

@@ -135,8 +135,8 @@ def _digits_by_split(path: Path) -> dict[str, NDArray[np.uint8]]:
     for name, part in read_labelled(path).items():
         if part.pixels is None:
             raise ImganError(
-                f"{path} holds image files; moving digits are made from a file of arrays, such as "
-                ".npz, .csv or MNIST's"
+                f"{path} holds image files or ready sequences; moving digits are made from a file "
+                "of single digits, such as .npz, .csv or MNIST's"
             )
         height, width, channels = part.pixels.shape[1:]
         if channels != 1 or height != width or height >= SIDE:

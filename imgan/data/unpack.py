@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from typing import IO
 
 from ..errors import ImganError
 from .layouts import inner_folder
+from .rar import Hindered, is_rar, need_program, unpack_rar
 
 MOST_FILES = 1_000_000
 """More files than this are refused; the largest known set of images has 140,000."""
@@ -47,10 +49,11 @@ def unpack(
     progress: Callable[[int, int], None] = lambda done, total: None,
     most_bytes: int | None = None,
 ) -> None:
-    """Unpack a .zip or .tar(.gz) as the new `folder`, complete or not at all.
+    """Unpack a .zip, .tar(.gz) or .rar as the new `folder`, complete or not at all.
 
     An archive that holds one folder and nothing else becomes that folder. Links are not made: one
-    to a file of the archive becomes a copy of it.
+    to a file of the archive becomes a copy of it. A RAR archive is unpacked by an installed
+    program, and refused if there is any link in it.
 
     Args:
         archive: the file; its content tells its kind.
@@ -60,42 +63,81 @@ def unpack(
             where images hardly shrink at all.
 
     Raises:
+        Hindered: there is no room, or no program that unpacks it.
         ImganError: the archive is damaged, not an archive, too large when unpacked, or holds a
-            path, link or device that has no place in a set of images; or there is no room.
+            path, link or device that has no place in a set of images.
     """
     size = archive.stat().st_size
     limit = (1 << 30) + 20 * size if most_bytes is None else most_bytes
     beside = folder.with_name(f".{folder.name}.new-{secrets.token_hex(8)}")
     beside.mkdir()
     try:
-        with open(archive, "rb") as file:
-            written, links = 0, []
-            for count, member in enumerate(_members(file, archive)):
-                if count >= MOST_FILES:
-                    raise ImganError(f"{archive} holds more than {MOST_FILES} files: refused")
-                place = _place(archive, member.name)
-                if member.special:
-                    raise ImganError(f"{archive} holds the device {member.name}: refused")
-                if member.target is not None:
-                    links.append((member, place))
-                elif member.folder:
-                    (beside / place).mkdir(parents=True, exist_ok=True)
-                else:
-                    written += _write(member, beside / place, archive, limit - written)
-                progress(min(file.tell(), size), size)
-            for member, place in links:
-                written += _copy(member, place, beside, archive, limit - written)
+        if is_rar(archive):
+            _by_program(archive, folder, beside, limit, progress)
+        else:
+            _by_members(archive, beside, limit, progress)
         inner_folder(beside).rename(folder)
     except _DAMAGED as error:
         raise ImganError(f"{archive} is damaged or no archive: {error}; delete it") from None
     except OSError as error:
         if error.errno is None:  # of gzip, not of the system
             raise ImganError(f"{archive} is damaged: {error}; delete it") from None
-        raise ImganError(
+        raise Hindered(
             f"{archive} cannot be unpacked in {folder.parent}: {error.strerror or error}"
         ) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _by_members(
+    archive: Path, beside: Path, limit: int, progress: Callable[[int, int], None]
+) -> None:
+    """Unpack a .zip or .tar one member after the other."""
+    size = archive.stat().st_size
+    with open(archive, "rb") as file:
+        written, links = 0, []
+        for count, member in enumerate(_members(file, archive)):
+            if count >= MOST_FILES:
+                raise _too_many(archive)
+            place = _place(archive, member.name)
+            if member.special:
+                raise ImganError(f"{archive} holds the device {member.name}: refused")
+            if member.target is not None:
+                links.append((member, place))
+            elif member.folder:
+                (beside / place).mkdir(parents=True, exist_ok=True)
+            else:
+                written += _write(member, beside / place, archive, limit - written)
+            progress(min(file.tell(), size), size)
+        for member, place in links:
+            written += _copy(member, place, beside, archive, limit - written)
+
+
+def _by_program(
+    archive: Path, folder: Path, beside: Path, limit: int, progress: Callable[[int, int], None]
+) -> None:
+    """Unpack a .rar: its paths are looked at before, its size meanwhile, and links after."""
+    size = archive.stat().st_size
+
+    def watch(files: int, written: int) -> None:
+        if files > MOST_FILES:
+            raise _too_many(archive)
+        if written > limit:
+            raise _bomb(archive)
+        progress(min(written, size), size)
+
+    need_program(str(archive), folder)
+    unpack_rar(archive, beside, lambda name: _place(archive, name), watch)
+    for top, folders, files in os.walk(beside):
+        for name in folders + files:
+            path = Path(top, name)
+            found = path.lstat()
+            # A second name of a file may stand for one that was there before.
+            linked = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+            if linked or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+                raise ImganError(
+                    f"{archive} holds the link or device {path.relative_to(beside)}: refused"
+                )
 
 
 def _members(file: IO[bytes], archive: Path) -> Iterator[_Member]:
@@ -181,6 +223,10 @@ def _copy(member: _Member, place: PurePosixPath, beside: Path, archive: Path, ro
     if source != beside / place:
         shutil.copyfile(source, beside / place)
     return size
+
+
+def _too_many(archive: Path) -> ImganError:
+    return ImganError(f"{archive} holds more than {MOST_FILES} files: refused")
 
 
 def _bomb(archive: Path) -> ImganError:

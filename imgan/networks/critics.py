@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from .blocks import init_normal_, norm_layers
+from .blocks import init_he_, init_normal_, norm_layers
 
 
 class SRGANCritic(nn.Module):
@@ -74,7 +74,9 @@ class PatchCritic(nn.Module):
         self.body = nn.Sequential(*body)
         self.minimum = 3 * 2**layers if layers else 2
         """The smallest side of an image that it takes."""
-        if norm != "none":  # the papers' draw, which leans on norms
+        if norm == "none":
+            init_he_(self)
+        else:  # the papers' draw, which leans on norms
             init_normal_(self)
 
     def forward(

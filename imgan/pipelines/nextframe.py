@@ -19,6 +19,9 @@ from .fidelity import DISTANCES
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress, Stream
 
+CHANGE = 0.1
+"""About as much of the range of values a moving pixel changes from frame to frame."""
+
 
 class NextFrame:
     """Generator: past frames to next ones. Critic: which frames follow these.
@@ -37,7 +40,7 @@ class NextFrame:
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
             spec = recipe.adversary.critic
-            seen = {"channels": (recipe.past + recipe.horizon) * recipe.channels}
+            seen = {"channels": (recipe.past + 2 * recipe.horizon) * recipe.channels}
             critic = build_critic(spec.name, spec.model_dump(exclude={"name"}) | seen)
             self.networks["critic"] = critic
             self.critics = ("critic",)
@@ -174,9 +177,14 @@ def gradient_difference(output: Tensor, target: Tensor, alpha: float = 1.0) -> T
 
 
 def _conditioned(critic: Callable[[Tensor], Any], past: Tensor) -> Callable[[Tensor], Any]:
-    """The critic of frames ``[N, T, C, H, W]`` that sees the past beside them, as channels."""
+    """The critic of frames ``[N, T, C, H, W]`` that sees the past beside them, as channels.
+
+    What changes from the last frame it sees once more, enlarged: most of two frames is alike, and
+    what tells true from predicted ones lies in the little that is not.
+    """
 
     def judge(frames: Tensor) -> Any:
-        return critic(torch.cat([past, frames], dim=1).flatten(1, 2))
+        change = (frames - past[:, -1:]) / CHANGE
+        return critic(torch.cat([past, frames, change], dim=1).flatten(1, 2))
 
     return judge

@@ -217,7 +217,7 @@ class Train(Strict):
 
 
 class Arm(Strict):
-    """A way to train in `imgan compare`: what it is in words, and settings as ``--set`` takes them."""
+    """A way to train in `imgan compare`: what it is in words, and its settings as for ``--set``."""
 
     about: str
     set: tuple[str, ...] = ()

@@ -5,12 +5,14 @@ import io
 import json
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 from imgan.cli import app
 from imgan.data import catalogue
+from imgan.data.video import write_video
 from imgan.errors import ImganError
 
 
@@ -64,7 +66,8 @@ def test_list_get_path_and_check(archive):
 
 def test_an_unpublished_checksum_is_printed(archive):
     got = run("data", "get", "open")
-    assert f"SHA-256 {catalogue.checksum('open')}: none is published" in got.stdout
+    found = catalogue.checksums("open")["open.zip"]
+    assert f"SHA-256 {found}: none is published for open.zip" in got.stdout
 
 
 def test_check_names_faults_and_exits_with_1(tmp_path):
@@ -82,3 +85,21 @@ def test_check_names_faults_and_exits_with_1(tmp_path):
     assert report["kind"] == "folders" and len(report["faults"]) == 60
     assert run("data", "check", root, "--layout", "joined").exit_code == 1
     assert "no data set of that name" in str(run("data", "check", "nowhere").exception)
+
+
+def test_check_of_clips(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (6, 24, 32, 3), dtype=np.uint8)
+    for name in ("train/a.webm", "train/b.mkv", "test/c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write_video(tmp_path / name, iter(frames), 25)
+    done = run("data", "check", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path}: clips\n" in done.stdout and "fit to train on" in done.stdout
+    rows = [line.replace("│", " ").split() for line in done.stdout.splitlines()]
+    assert ["train", "2", "12", "32x24"] in rows and ["test", "1", "6", "32x24"] in rows
+    (tmp_path / "train" / "b.mkv").write_bytes(b"damaged")
+    done = run("data", "check", tmp_path, "--json", tmp_path / "out.json")
+    assert done.exit_code == 1 and "1 fault" in done.stdout
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert report["kind"] == "clips" and report["splits"][0]["frames"] == 6
+    assert report["faults"][0]["files"] == [str(tmp_path / "train" / "b.mkv")]

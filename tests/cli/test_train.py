@@ -5,13 +5,17 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 import yaml
 from runs import recipe
+from typer.testing import CliRunner
 
-from imgan.training import checkpoint
+from imgan.cli import app
+from imgan.data import catalogue
+from imgan.training import checkpoint, loop
 
 STEPS = 150
 
@@ -76,7 +80,7 @@ def test_stopped_or_killed_it_goes_on_bit_for_bit(command, tmp_path):
     ("arguments", "sentence"),
     [
         (["nothing.yaml", "PHOTOS"], "there is no recipe nothing.yaml"),
-        (["x4-mse", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["x4-mse", "/no/such/folder"], "no folder and no data set /no/such/folder"),
         (["x4-mse", "PHOTOS", "--set", "train.stepz=3"], "did you mean train.steps?"),
         (["x4-mse", "PHOTOS", "--set", "train.batch=6", "--set", "train.accumulate=4"], "divisor"),
         (["x4-mse", "PHOTOS", "--device", "abacus"], "there is no device 'abacus'"),
@@ -94,3 +98,16 @@ def test_nonsense_is_one_sentence_and_exit_code_2(arguments, sentence, tmp_path,
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_data_sets_by_name(monkeypatch, photos, tmp_path):
+    asked = []
+    monkeypatch.setattr(catalogue, "locate", lambda name, progress: asked.append(name) or photos)
+    given = []
+    made = SimpleNamespace(run=lambda: None)
+    monkeypatch.setattr(loop, "Trainer", lambda _, folders, *__: given.extend(folders) or made)
+    done = CliRunner().invoke(
+        app, ["train", "cyclegan", str(photos), "horse2zebra"], catch_exceptions=False
+    )
+    assert done.exit_code == 0
+    assert asked == ["horse2zebra"] and given == [photos, photos]

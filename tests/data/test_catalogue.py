@@ -4,9 +4,12 @@ import hashlib
 import io
 import re
 import stat
+import struct
 import tarfile
 import threading
 import zipfile
+import zlib
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -14,6 +17,7 @@ from PIL import Image
 
 from imgan.data import catalogue, download
 from imgan.data.layouts import find_layout
+from imgan.data.rar import _PROGRAMS, Hindered
 from imgan.data.unpack import unpack
 from imgan.errors import ImganError
 
@@ -37,10 +41,14 @@ SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 
 class Server:
-    """Serves one file; may cut connections, know no ranges, or answer with an error."""
+    """Serves one file; may cut connections, know no ranges, or answer with an error.
+
+    `others` are served under their paths in place of it.
+    """
 
     def __init__(self):
         self.content, self.status, self.ranges, self.tag = ARCHIVE, 200, True, '"1"'
+        self.others = {}
         self.cuts = []  # after so many bytes of one reply each
         self.asked = []  # the path and the range of each request
         outer = self
@@ -62,23 +70,24 @@ class Server:
         if self.status != 200:
             request.send_error(self.status)
             return
+        content = self.others.get(request.path, self.content)
         start = 0
         if wanted and self.ranges and request.headers.get("If-Range") in (None, self.tag):
             start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
-            if start >= len(self.content):
+            if start >= len(content):
                 request.send_response(416)
-                request.send_header("Content-Range", f"bytes */{len(self.content)}")
+                request.send_header("Content-Range", f"bytes */{len(content)}")
                 request.end_headers()
                 return
             request.send_response(206)
-            end = len(self.content) - 1
-            request.send_header("Content-Range", f"bytes {start}-{end}/{len(self.content)}")
+            end = len(content) - 1
+            request.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
         else:
             request.send_response(200)
-        request.send_header("Content-Length", str(len(self.content) - start))
+        request.send_header("Content-Length", str(len(content) - start))
         request.send_header("ETag", self.tag)
         request.end_headers()
-        rest = self.content[start:]
+        rest = content[start:]
         request.wfile.write(rest[: self.cuts.pop(0)] if self.cuts else rest)
 
 
@@ -92,13 +101,20 @@ def server():
 
 @pytest.fixture
 def known(monkeypatch, tmp_path, server):
-    """Make a catalogue of the sets tiny (zip) and loose (tar.gz, without a checksum)."""
+    """Make a catalogue of the sets tiny (zip) and loose (tar.gz, without a checksum).
+
+    And of walks (two archives), digits (an array) and packed (RAR).
+    """
 
     def make(sha256=SHA256, url=None):
+        at = url or server.url
         rows = [
             ("name", "layout", "bytes", "sha256", "url"),
-            ("tiny", "unpaired", str(len(ARCHIVE)), sha256, (url or server.url) + "/tiny.zip"),
-            ("loose", "joined", "", "", (url or server.url) + "/loose.tar.gz"),
+            ("tiny", "unpaired", str(len(ARCHIVE)), sha256, f"{at}/tiny.zip"),
+            ("loose", "joined", "", "", f"{at}/loose.tar.gz"),
+            ("walks", "clips", "", "", f"{at}/a/slow.zip {at}/a/fast.zip"),
+            ("digits", "sequences", "", "", f"{at}/test_seq.npy"),
+            ("packed", "clips", "", "", f"{at}/packed.rar"),
         ]
         table = tmp_path / "datasets.tsv"
         table.write_text("\n".join("\t".join(row) for row in rows))
@@ -116,13 +132,19 @@ def known(monkeypatch, tmp_path, server):
 
 def test_the_shipped_catalogue():
     names = catalogue.names()
-    assert len(names) == 17 and {"horse2zebra", "maps", "maps-pix2pix", "night2day"} <= set(names)
+    assert len(names) == 20
+    assert {"horse2zebra", "maps", "maps-pix2pix", "moving-mnist", "kth", "ucf101"} <= set(names)
     for name in names:
         entry = catalogue.entry(name)
-        assert entry.url.startswith("http") and entry.url.endswith((".zip", ".tar.gz"))
-        assert entry.layout in ("unpaired", "joined")
-        assert (entry.bytes > 0) == bool(entry.sha256)
-        assert re.fullmatch(r"([0-9a-f]{64})?", entry.sha256)
+        assert entry.layout in ("unpaired", "joined", "clips", "sequences")
+        assert entry.bytes > 0 or not entry.sha256
+        for file in entry.files:
+            assert file.url.startswith("http") and file.name.startswith(name)
+            assert re.fullmatch(r"([0-9a-f]{64})?", file.sha256)
+    assert [file.name for file in catalogue.entry("maps-pix2pix").files] == ["maps-pix2pix.tar.gz"]
+    assert [file.name for file in catalogue.entry("moving-mnist").files] == ["moving-mnist.npy"]
+    parts = catalogue.entry("kth").files
+    assert parts[0].name == "kth-walking.zip" and parts[5].folder == "handclapping"
 
 
 def test_download_check_unpack_and_keep(known, server):
@@ -134,7 +156,7 @@ def test_download_check_unpack_and_keep(known, server):
     assert layout.kind == "unpaired" and layout.root == folder
     assert {call[0] for call in calls} == {"downloading", "checking", "unpacking"}
     assert ("downloading", len(ARCHIVE), len(ARCHIVE)) in calls
-    assert catalogue.checksum("tiny") == catalogue.entry("tiny").sha256
+    assert catalogue.checksums("tiny") == {"tiny.zip": catalogue.entry("tiny").sha256}
     assert sorted(file.name for file in home.iterdir()) == [".tiny.lock", "tiny", "tiny.sha256"]
     assert catalogue.get("tiny") == folder == catalogue.locate("tiny")
     assert server.asked == [("/tiny.zip", None)]
@@ -259,11 +281,180 @@ def test_without_a_published_checksum_the_first_one_is_kept(known, server):
     server.content = tarred(("loose/train/1.png", wide), ("loose/val/2.png", wide))
     folder = catalogue.get("loose")
     assert find_layout(folder).kind == "joined"
-    assert catalogue.checksum("loose") == hashlib.sha256(server.content).hexdigest()
+    found = hashlib.sha256(server.content).hexdigest()
+    assert catalogue.checksums("loose") == {"loose.tar.gz": found}
     folder.rename(home / "away")
     server.content = tarred(("loose/train/1.png", png(9)))
     with pytest.raises(ImganError, match=r"that of the first download \(in .*loose\.sha256\)"):
         catalogue.get("loose")
+
+
+SLOW, FAST = zipped(["1.png", "2.png"], ""), zipped(["3.png"], "fast/")
+
+
+def test_a_set_of_several_archives(known, server):
+    home, calls = known(), []
+    server.others = {"/a/slow.zip": SLOW, "/a/fast.zip": FAST}
+    server.cuts = [60]
+    folder = catalogue.get("walks", lambda *call: calls.append(call[0]))
+    there = [str(path.relative_to(folder)) for path in folder.rglob("*.png")]
+    assert sorted(there) == ["fast/3.png", "slow/1.png", "slow/2.png"]
+    assert {"downloading slow of", "checking fast of", "unpacking fast of"} <= set(calls)
+    assert [path for path, _ in server.asked] == ["/a/slow.zip", "/a/slow.zip", "/a/fast.zip"]
+    assert sorted(path.name for path in home.iterdir()) == [".walks.lock", "walks", "walks.sha256"]
+    assert set(catalogue.checksums("walks")) == {"walks-slow.zip", "walks-fast.zip"}
+    folder.rename(home / "away")
+    server.others["/a/fast.zip"] = SLOW
+    with pytest.raises(ImganError, match="fast.zip does not have the SHA-256 .* first download"):
+        catalogue.get("walks")
+    assert not folder.exists()
+
+
+def test_one_damaged_archive_of_several(known, server):
+    home = known()
+    server.others = {"/a/slow.zip": SLOW, "/a/fast.zip": FAST[:-30]}
+    with pytest.raises(ImganError, match=r"walks-fast.zip is damaged"):
+        catalogue.get("walks")
+    assert sorted(path.name for path in home.iterdir()) == [".walks-slow.zip", ".walks.lock"]
+    server.others["/a/fast.zip"] = FAST
+    server.asked.clear()
+    assert (catalogue.get("walks") / "slow" / "1.png").is_file()
+    assert server.asked == [("/a/fast.zip", None)]  # the other one had come
+
+
+def test_several_files_by_hand_and_from_a_mirror(known, server, monkeypatch):
+    home = known(url="http://127.0.0.1:9")
+    with pytest.raises(ImganError) as error:
+        catalogue.get("walks")
+    for text in ("/a/slow.zip, http", f"into {home} as walks-slow.zip, walks-fast.zip and run"):
+        assert text in str(error.value)
+    (home / "walks-slow.zip").write_bytes(SLOW)
+    with pytest.raises(ImganError, match=rf"put it at {home}/walks-fast.zip"):
+        catalogue.get("walks")
+    server.others = {"/walks-fast.zip": FAST}
+    monkeypatch.setenv("IMGAN_MIRROR", server.url)
+    assert (catalogue.get("walks") / "fast" / "3.png").is_file()
+    assert server.asked == [("/walks-fast.zip", None)]
+    assert sorted(path.name for path in home.glob("*.zip")) == ["walks-slow.zip"]
+
+
+def test_an_array_is_kept_as_it_is(known, server):
+    home = known()
+    server.content = bytes(range(200))
+    folder = catalogue.get("digits")
+    assert [path.name for path in folder.iterdir()] == ["test_seq.npy"]
+    assert (folder / "test_seq.npy").read_bytes() == server.content
+    folder.rename(home / "away")
+    (home / "digits.npy").write_bytes(server.content)
+    assert (catalogue.get("digits") / "test_seq.npy").read_bytes() == server.content
+    assert (home / "digits.npy").is_file() and len(server.asked) == 1
+
+
+def test_without_a_program_for_rar_nothing_is_fetched(known, server, monkeypatch, tmp_path):
+    home = known()
+    monkeypatch.setattr("imgan.data.rar.shutil.which", lambda _: None)
+    with pytest.raises(ImganError) as error:
+        catalogue.get("packed")
+    for text in ("unrar, bsdtar, 7z, 7zz", f"as the folder {home / 'packed'}"):
+        assert text in str(error.value)
+    assert server.asked == []
+    (tmp_path / "a.rar").write_bytes(b"Rar!\x1a\x07\x00")
+    with pytest.raises(ImganError, match="no program that unpacks it"):
+        unpack(tmp_path / "a.rar", tmp_path / "a")
+
+
+def rar(*members):
+    """A RAR archive (version 4) of stored files; a str is a link's target."""
+
+    def block(kind, flags, body, data=b""):
+        head = struct.pack("<BHH", kind, flags, 7 + len(body)) + body
+        return struct.pack("<H", zlib.crc32(head) & 0xFFFF) + head + data
+
+    made = [b"Rar!\x1a\x07\x00", block(0x73, 0, bytes(6))]
+    for name, content in members:
+        mode = 0o100644 if isinstance(content, bytes) else 0o120777
+        content = content if isinstance(content, bytes) else content.encode()
+        sizes = struct.pack("<IIBI", len(content), len(content), 3, zlib.crc32(content))
+        rest = struct.pack("<IBBHI", 0x21, 20, 0x30, len(name), mode)
+        made.append(block(0x74, 0x8000, sizes + rest + name.encode(), content))
+    return b"".join([*made, block(0x7B, 0x4000, b"")])
+
+
+@pytest.fixture
+def program(tmp_path_factory):
+    """Skips where no program is installed that unpacks RAR; some 7z do not."""
+    home = tmp_path_factory.mktemp("rar")
+    (home / "a.rar").write_bytes(rar(("a", b"a")))
+    try:
+        unpack(home / "a.rar", home / "a")
+    except Hindered as error:
+        pytest.skip(str(error))
+
+
+def test_a_rar(program, known, server):
+    known()
+    server.content = rar(("UCF/jump/1.avi", b"one"), ("UCF/run/2.avi", b"two"))
+    folder = catalogue.get("packed")
+    there = [str(path.relative_to(folder)) for path in folder.rglob("*.avi")]
+    assert sorted(there) == ["jump/1.avi", "run/2.avi"]
+    assert (folder / "run" / "2.avi").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ([("../evil", b"x")], "leaves its folder"),
+        ([("a", bytes(3000))], "refused as a bomb"),
+        ([("a", b"x"), ("b", b"x"), ("c", b"x")], "holds more than 2 files"),
+        (None, r"cannot be unpacked \("),
+    ],
+)
+def test_hostile_rars(program, tmp_path, monkeypatch, members, message):
+    monkeypatch.setattr("imgan.data.unpack.MOST_FILES", 2)
+    (tmp_path / "a.rar").write_bytes(rar(*members) if members else rar(("a", bytes(99)))[:-50])
+    with pytest.raises(ImganError, match=message):
+        unpack(tmp_path / "a.rar", tmp_path / "a", most_bytes=2000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.rar"]
+
+
+def test_links_in_a_rar(program, tmp_path):
+    (tmp_path / "a.rar").write_bytes(rar(("a", b"x"), ("b", "../evil")))
+    with suppress(ImganError):  # some programs write a file that holds the target's name
+        unpack(tmp_path / "a.rar", tmp_path / "a")
+    assert not (tmp_path / "a" / "b").is_symlink()
+
+
+def test_links_that_a_program_makes_are_refused(tmp_path, monkeypatch):
+    def leaves(archive, folder, check, watch):
+        (folder / "b").symlink_to("/etc/passwd")
+
+    monkeypatch.setattr("imgan.data.rar.shutil.which", lambda name: name)
+    monkeypatch.setattr("imgan.data.unpack.unpack_rar", leaves)
+    (tmp_path / "a.rar").write_bytes(rar(("a", b"x")))
+    with pytest.raises(ImganError, match="holds the link or device b: refused"):
+        unpack(tmp_path / "a.rar", tmp_path / "a")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.rar"]
+
+
+def test_the_next_program_is_tried_and_an_archive_is_kept(known, server, monkeypatch, tmp_path):
+    home, programs = known(), tmp_path / "programs"
+    programs.mkdir()
+    for name, script in (
+        ("unrar", "echo no such format >&2; exit 1"),
+        ("bsdtar", "[ $1 = -tf ] && echo f/1.avi || { mkdir $4/f && echo 1 >$4/f/1.avi; }"),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    server.content = rar(("f/1.avi", b"1"))
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    (programs / "bsdtar").rename(programs / "later")
+    monkeypatch.setattr("imgan.data.rar._PROGRAMS", dict(list(_PROGRAMS.items())[:2]))
+    with pytest.raises(ImganError, match="unrar: no such format"):
+        catalogue.get("packed")
+    assert (home / ".packed.rar").is_file()  # it may be sound
+    (programs / "later").rename(programs / "bsdtar")
+    assert (catalogue.get("packed") / "1.avi").is_file()
+    assert len(server.asked) == 1
 
 
 def test_locate(known, tmp_path, monkeypatch):

@@ -147,7 +147,7 @@ def test_only_small_square_grey_images_are_digits(tmp_path):
             with pytest.raises(ImganError, match=rf"{name}\.npz {words}"):
                 call(tmp_path / f"{name}.npz")
     Image.new("L", (28, 28)).save(tmp_path / "1.png")
-    with pytest.raises(ImganError, match="holds image files"):
+    with pytest.raises(ImganError, match="holds image files or ready"):
         split_digits(tmp_path)
     sizes = {"x_train": np.zeros((3, 28, 28), np.uint8), "x_test": np.zeros((3, 20, 20), np.uint8)}
     np.savez(tmp_path / "sizes.npz", **sizes)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from imgan.errors import ImganError
 from imgan.model_file import load_model
-from imgan.pipelines.nextframe import gradient_difference, roll_out
+from imgan.pipelines.nextframe import CHANGE, gradient_difference, roll_out
 from imgan.recipe import load_recipe, parse_recipe
 from imgan.training.loop import Trainer
 
@@ -97,7 +97,9 @@ def test_the_critic_sees_the_past_frames(digits, tmp_path):
     run.pipeline.move(run.players, run.exact, batch, run.game)
     assert len(seen) == 3  # real and fake in its own move, fake in the generator's
     assert all(torch.equal(frames[:, :3], batch["past"].flatten(1, 2)) for frames in seen)
-    assert torch.equal(seen[0][:, 3:], batch["future"].flatten(1, 2))
+    future = batch["future"]
+    assert torch.equal(seen[0][:, 3:5], future.flatten(1, 2))
+    assert torch.equal(seen[0][:, 5:], ((future - batch["past"][:, -1:]) / CHANGE).flatten(1, 2))
 
 
 @settings(max_examples=10, deadline=None)
