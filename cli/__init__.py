@@ -58,6 +58,7 @@ from . import (  # noqa: E402, F401  (each adds its commands to app)
     evaluate,
     export,
     features,
+    lab,
     predict,
     train,
     translate,

@@ -113,7 +113,8 @@ def compare(
         from ..comparison.arms import plan
 
         plan(what[0], set_, arm)  # its faults cost nothing, not even the import of torch
-    data = [located(one) for one in (what[-1:] if models else what[1:])]
+    first = _models(what) if models else 1
+    data = [located(one) for one in what[first:]]
     from ..comparison.compare import Scoring, compare_models
     from ..comparison.compare import compare as run
 
@@ -129,7 +130,7 @@ def compare(
     )
     progress = _Scored()
     if models:
-        found = compare_models(what[:-1], data, scoring=scoring, progress=progress)
+        found = compare_models(what[:first], data, scoring=scoring, progress=progress)
     else:
         found = run(
             what[0],
@@ -154,8 +155,18 @@ def _folder(what: list[str], models: bool) -> str:
     if models:
         from ..inference.film import labels
 
-        names = [*labels(what[:-1]), Path(what[-1]).name]
-    return "-".join(["compare", *names])
+        first = _models(what)
+        names = [*labels(what[:first]), *names[first:]]
+    return "-".join(["compare", *names])[:100]  # of photos one by one there may be hundreds
+
+
+def _models(what: list[str]) -> int:
+    """How many of the words are models; the rest, the last one at least, is data."""
+    from ..shipped import shipped_models
+
+    known = [word in shipped_models() or word.endswith((".safetensors", ".pth")) for word in what]
+    rest = [*known[1:-1], False].index(False) + 1
+    return rest if any(known) else len(what) - 1
 
 
 def _all_gpus() -> list[str]:

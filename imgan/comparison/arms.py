@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ImganError
 from ..recipe import Recipe, load_recipe
 from ..recipe.base import Arm as ArmSpec
-from .result import Kind
+from .result import TAKEN, Kind
 
 MSE, ADVERSARIAL = "mse", "adversarial"
 
@@ -96,6 +96,8 @@ def plan(
         raise ImganError(
             f"recipe {base.name} knows no arm {unknown[0]}: there are {', '.join(known)}"
         )
+    if taken := [name for name in extra if name in TAKEN]:
+        raise ImganError(f"an arm cannot be called {taken[0]}, as baselines are; rename it")
     twins = [name for name in ("source", MSE, ADVERSARIAL) if name in known]
     return [
         _planned(source, changes, base, name, known[name])

@@ -14,6 +14,7 @@ from ..model_file import Card, read_card
 from ..perceptual import Backbone
 from ..recipe import load_recipe, published
 from ..report import curves
+from ..report.words import flat, spoken
 from ..shipped import resolve
 from ..training.run_folder import RunFolder
 from .arms import Planned, plan
@@ -22,9 +23,9 @@ from .features import compare_features
 from .judged import judge
 from .judges import Frames, Judge, SuperResolution, Translation
 from .machine import hardware, versions
-from .result import Arm, Comparison, Kind, Metric
-from .runs import Run, train_all
-from .splits import Parts, named, parts
+from .result import TAKEN, Arm, Comparison, Kind, Metric
+from .runs import Run, keep_data, train_all
+from .splits import HELD_OUT, Parts, named, parts
 from .verdict import verdict
 
 Say = Callable[[str], None]
@@ -100,7 +101,7 @@ def compare(
     """
     planned = plan(recipe, changes, arms)
     base = load_recipe(recipe, changes)
-    chosen = parts(base, data, test)
+    chosen = parts(base, data, test, seeds)
     numbers = range(base.seed, base.seed + seeds)
     runs = {
         (arm.name, seed): Run(
@@ -110,13 +111,14 @@ def compare(
         for arm in planned
     }
     eyes = None if base.pipeline == "dann" else _eyes(scoring)  # its faults cost nothing
+    keep_data(out / "data.json", chosen.train, list(runs.values()))
     train_all(list(runs.values()), chosen.train, devices, say)
     say("scoring")
     models = {key: run.model for key, run in runs.items()}
     kinds = [_trained(arm, [runs[arm.name, seed] for seed in numbers], out) for arm in planned]
     found = _scored(base.pipeline, kinds, models, chosen, scoring, eyes, progress)
     found.name, found.seeds = base.name, list(numbers)
-    found.data, found.test = named(chosen.train), chosen.about
+    found.data = named(data)
     found.recipe = published(base)
     found.data_card = read_card(next(iter(models.values()))).data
     found.seconds = sum(sum(arm.seconds) for arm in found.arms)
@@ -148,15 +150,15 @@ def compare_models(
         raise ImganError(
             f"these models are of {' and '.join(pipelines)}; only those of one pipeline compare"
         )
-    names = labels(models)
-    arms = [_there(name, card) for name, card in zip(names, cards, strict=True)]
+    names = [f"{name} (model)" if name in TAKEN else name for name in labels(models)]
+    arms = [_there(name, card, cards[0]) for name, card in zip(names, cards, strict=True)]
     keys = {(name, 0): path for name, path in zip(names, paths, strict=True)}
     eyes = None if pipelines[0] == "dann" else _eyes(scoring)
     chosen = Parts(train=[], test=list(data), about=named(data))
     found = _scored(pipelines[0], arms, keys, chosen, scoring, eyes, progress)
-    found.name, found.seeds = " and ".join(names), [0]
+    found.name = " and ".join(names)
     found.data = "; ".join(dict.fromkeys(_trained_on(card) for card in cards))
-    found.test, found.recipe, found.data_card = named(data), cards[0].recipe, cards[0].data
+    found.recipe, found.data_card = cards[0].recipe, cards[0].data
     found.verdict = verdict(found)
     return found
 
@@ -180,7 +182,7 @@ def _scored(
         what=_WHAT[pipeline],
         pipeline=pipeline,
         data="",
-        test="",
+        test=chosen.about,
         seeds=[],
         arms=arms,
         metrics=[],
@@ -195,12 +197,14 @@ def _scored(
         return found
     subjects = {f"{name} {seed}": path for (name, seed), path in models.items()}
     judging = _judge(pipeline, subjects, chosen.test, scoring)
+    if chosen.about == HELD_OUT and not judging.held_out:
+        found.test = "the images of training: none of so few were held out"
     first = {arm.name: next(f"{n} {s}" for n, s in models if n == arm.name) for arm in arms}
     titles = {first[arm.name]: arm.title for arm in arms}
     if base := judging.baseline:
         titles = {base.name: base.title} | titles
     mse, game = found.of_kind("mse"), found.of_kind("adversarial")
-    rivals = (mse or arms[0], game or arms[-1])
+    rivals = (mse, game) if mse and game else (arms[0], arms[-1])
     names = (first[rivals[0].name], first[rivals[1].name])
     result = judge(judging, eyes, titles, names if names[0] != names[1] else None, progress)
     for arm in arms:
@@ -278,13 +282,19 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
     )
 
 
-def _there(name: str, card: Card) -> Arm:
-    """A model as an arm: what its card says of it."""
+def _there(name: str, card: Card, first: Card) -> Arm:
+    """A model as an arm: what its card says of it, and how its recipe is not the first one's."""
     adversary = card.recipe.get("adversary")
     weight = adversary.get("weight", 1.0) if isinstance(adversary, Mapping) else 1.0
     kind: Kind = "adversarial" if adversary or card.cost == "adversarial" else "mse"
-    if card.pipeline == "dann" and not adversary and not card.recipe.get("moments"):
-        kind = "other"  # trained on the source only
+    if card.cost == "source only":
+        kind = "other"
+    own, shared = (flat(one.recipe) for one in (card, first))
+    changes = [
+        f"{key}={spoken(own.get(key))}"
+        for key in own | shared
+        if own.get(key) != shared.get(key) and key not in ("name", "licence", "notes")
+    ]
     rows: list[dict[str, Any]] = [dict(row) for row in card.log]
     about = "trained with an adversary" if card.cost == "adversarial" else f"trained on {card.cost}"
     return Arm(
@@ -292,6 +302,8 @@ def _there(name: str, card: Card) -> Arm:
         name,
         kind,
         f"{about}, {card.steps:,} steps",
+        tuple(changes),
+        cost=card.cost,
         steps=card.steps,
         charts=curves.charts(rows, weight),
     )

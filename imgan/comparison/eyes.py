@@ -17,6 +17,9 @@ DISTS = Metric("dists", "DISTS", "perception", "lower", 4)
 FID = Metric("fid", "FID", "distribution", "lower", 2)
 KID = Metric("kid", "KID x 1000", "distribution", "lower", 1)
 
+SMALLEST = 32
+"""Pixels of a side that LPIPS and its backbone need."""
+
 
 class Eyes:
     """LPIPS and DISTS of image pairs, FID and KID of sets.
@@ -41,6 +44,7 @@ class Eyes:
         device: torch.device,
     ) -> None:
         self.missing: list[str] = []
+        self._small = 0
         self.lpips = self._lpips(lpips, lpips_weights, insist)
         self.dists = _dists()
         if self.dists is None:
@@ -58,10 +62,11 @@ class Eyes:
             return None
         try:
             return LpipsDistance(backbone, weights)
-        except ImganError as error:
+        except ImganError:
             if insist:
                 raise
-            self.missing.append(f"no LPIPS: {error}")
+            # Not the reason, which names folders of this machine.
+            self.missing.append(f"no LPIPS: the weights of its backbone ({backbone}) are not there")
             return None
 
     @property
@@ -74,21 +79,30 @@ class Eyes:
         """For each of ``[K, 3, H, W]`` in [0, 1]."""
         one, other = answer.float().to(self._device), truth.float().to(self._device)
         found: dict[str, Tensor] = {}
-        if self.lpips is not None:
+        if self.lpips is not None and min(one.shape[-2:]) >= SMALLEST:
             found["lpips"] = self.lpips(one, other)
+        elif self.lpips is not None:
+            self._small += len(one)
         if self.dists is not None:
-            found["dists"] = self.dists(one, other)
+            found["dists"] = self.dists(one, other).reshape(-1)  # of one image it is a scalar
         return [{k: float(values[i]) for k, values in found.items()} for i in range(len(answer))]
 
-    def sets(self, count: int) -> SetDistance | None:
-        """For FID and KID, if there are so many images that they say something."""
-        return SetDistance(self._sets) if self._sets is not None and count >= LEAST else None
+    def sets(self, count: int | None) -> SetDistance | None:
+        """For FID and KID, unless there are so few images that they say nothing."""
+        few = count is not None and count < LEAST
+        return None if self._sets is None or few else SetDistance(self._sets)
+
+    def large(self, images: Tensor) -> bool:
+        """Whether the network of FID and KID can look at ``[N, C, H, W]``; Inception resizes."""
+        return isinstance(self._sets, InceptionFeatures) or min(images.shape[-2:]) >= SMALLEST
 
     def protocol(self) -> list[str]:
         """What figures of pairs are to be published with, and what is missing."""
         lines = [f"{self.lpips.protocol} on RGB"] if self.lpips else []
         if self.dists is not None:
             lines.append("DISTS (Ding et al. 2020, through torchmetrics) on RGB")
+        if self._small:
+            lines.append(f"no LPIPS of images of fewer than {SMALLEST} pixels to a side")
         return lines + self.missing
 
 

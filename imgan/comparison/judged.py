@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..evaluation.distribution import SetDistance
+from ..evaluation.distribution import LEAST, SetDistance
 from ..evaluation.frames import gradient_share
 from .eyes import FID, KID, Eyes
 from .judges import Judge, Sample, shown
@@ -66,9 +66,11 @@ def judge(
     tally, power = _Tally(), Power()
     gallery = _Gallery(titles, rivals, judge.border, judge.count)
     sets: dict[str, SetDistance] = {}
+    subjects: list[str] = []
     for number, sample in enumerate(judge.samples()):
         progress(number, judge.count)
         seen = None if sample.truth is None else shown(sample.truth, judge.border)
+        subjects = list(sample.answers)
         for name, answer in sample.answers.items():
             tally.add(name, judge.figures(sample, answer))
             ours = shown(answer, judge.border)
@@ -78,32 +80,36 @@ def judge(
                 tally.add(name, [{"gradient": value} for value in share.tolist()])
             first = None if seen is None else seen[:1]
             power.answer(name, ours[:1], first)
-            if name not in sets and (distance := eyes.sets(judge.count or 0)):
-                sets[name] = distance
-            if name in sets:
-                sets[name].add(ours[:1], first)
+            if eyes.large(ours):
+                if name not in sets and (distance := eyes.sets(judge.count)):
+                    sets[name] = distance
+                if name in sets:
+                    sets[name].add(ours[:1], first)
         if seen is not None:
             power.truth(seen[:1])
         gallery.add(number, sample)
     for wanted in judge.wanted():
         power.truth(shown(wanted))
-        for distance in sets.values():
+        for distance in sets.values() if eyes.large(wanted) else ():
             distance.add(None, shown(wanted))
+    sets = {name: distance for name, distance in sets.items() if distance.enough}
     for name, distance in sets.items():
         tally.add(name, [{"fid": distance.fid(), "kid": distance.compute()}])
-    subjects = tally.subjects
     paired = any("gradient" in tally.mean(name) for name in subjects)
-    for name in subjects:
+    for name in subjects if power.known else ():
         tally.add(name, [{"spectrum": power.distance(name)}])
-    metrics = [*judge.metrics, *(eyes.metrics if paired else [])]
-    metrics += [FID, KID] * bool(sets) + [SHARPNESS] * paired + [SPECTRUM]
+    figures = {name: tally.mean(name) for name in subjects}
+    metrics = [*judge.metrics, *eyes.metrics, FID, KID, SHARPNESS, SPECTRUM]
+    metrics = [m for m in metrics if any(m.key in found for found in figures.values())]
     protocol = [*judge.protocol(), *(eyes.protocol() if paired else eyes.missing), _ABOUT]
     for distance in list(sets.values())[:1]:
         protocol += [distance.fid_protocol, distance.protocol]
+    if not sets:
+        protocol.append(f"no FID and KID: they take a network and {LEAST} images on each side")
     return Judged(
         metrics=metrics,
         protocol=protocol,
-        figures={name: tally.mean(name) for name in subjects},
+        figures=figures,
         spectra=power.spectra(titles),
         horizons=tally.lines(metrics, titles),
         rows=gallery.rows,
@@ -118,10 +124,6 @@ class _Tally:
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, int, str], tuple[float, int]] = defaultdict(lambda: (0.0, 0))
-
-    @property
-    def subjects(self) -> list[str]:
-        return list(dict.fromkeys(name for name, _, _ in self._sums))
 
     def add(self, name: str, rows: Sequence[Mapping[str, float]]) -> None:
         for k, row in enumerate(rows):

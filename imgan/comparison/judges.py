@@ -66,6 +66,8 @@ class Judge(Protocol):
     """Pixels at each side that are not scored."""
     count: int | None
     """Test images; None where that is not known beforehand."""
+    held_out: bool
+    """Whether training held these images out, where the data is what it was trained on."""
 
     def samples(self) -> Iterator[Sample]:
         """Every test image with the answers of all subjects."""
@@ -88,6 +90,7 @@ class SuperResolution:
     """Photos made small, or pairs of HR and LR."""
 
     baseline: Baseline | None = Baseline("bicubic", "Bicubic", "MATLAB's bicubic interpolation")
+    held_out = True
     metrics = [PSNR, SSIM]  # noqa: RUF012
 
     def __init__(
@@ -113,14 +116,26 @@ class SuperResolution:
             raise ImganError(f"these models enlarge {own} times, and {test[0]} is for {self.scale}")
         self.count: int | None = len(self._pairs)
         self._made = self._pairs[0].low is None
+        self._skipped = 0
 
     def samples(self) -> Iterator[Sample]:
         """Every photo, enlarged."""
         for pair in self._pairs:
-            high, low = pair.load()
+            try:
+                high, low = pair.load()
+            except ImganError:
+                if not self._made:  # pairs are made by hand, and their faults are told
+                    raise
+                self._skipped += 1  # training passes over damaged photos, too
+                continue
+            if min(high.shape[1:]) - 2 * self.border < 11:  # SSIM's window
+                self._skipped += 1
+                continue
             ways = {"bicubic": None, **self._upscalers}
             made = {name: _eight(run(way, low, self.scale)) for name, way in ways.items()}
             yield Sample(pair.name, _eight(low)[0], _eight(high), made)
+        if self._skipped == len(self._pairs):
+            raise ImganError("no test image can be scored: they are damaged or too small")
 
     def wanted(self) -> Iterator[Tensor]:
         """Nothing: every answer has its truth."""
@@ -129,8 +144,6 @@ class SuperResolution:
     def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
         """PSNR and SSIM on Y."""
         assert sample.truth is not None
-        if min(sample.truth.shape[2:]) - 2 * self.border < 11:
-            raise ImganError(f"{sample.name} is too small to be scored; leave it out")
         one = answer.double(), sample.truth.double(), self.border
         return [{"psnr": psnr_y(*one).item(), "ssim": ssim_y(*one).item()}]
 
@@ -140,8 +153,10 @@ class SuperResolution:
         source += f", of which the middle {MOST}x{MOST} pixels are taken" * (
             self._pairs[0].most is not None
         )
+        left = f", {self._skipped} damaged or too small ones left out" * bool(self._skipped)
+        count = len(self._pairs) - self._skipped
         return [
-            f"{self.count} test images, x{self.scale}, the low resolution {source}",
+            f"{count} test images{left}, x{self.scale}, the low resolution {source}",
             PROTOCOL.format(border=self.border),
         ]
 
@@ -169,6 +184,7 @@ class Translation:
         if not self._data.count:
             raise ImganError(f"no image in {test[0]} can be used to score on")
         self.count: int | None = self._data.count
+        self.held_out = self._data.held_out
         self.metrics = [PSNR, SSIM] if self._data.paired else []
         self.baseline = Baseline(COPY, "Input", "the input as it is") if self._data.copies else None
         self._where = choose(device, precision)
@@ -208,6 +224,7 @@ class Frames:
         "copy", "Last frame", "the last frame seen, again and again: it is strong"
     )
     border = 0
+    held_out = True
 
     def __init__(
         self,
@@ -277,9 +294,12 @@ SEQUENCES = 100
 
 
 def shown(images: Tensor, border: int = 0) -> Tensor:
-    """As people and LPIPS see it: RGB ``[N, 3, H, W]``, without the border."""
+    """As people and LPIPS see it: RGB ``[N, 3, H, W]``, without the border.
+
+    Of more channels the first three are seen, of two the first.
+    """
     images = crop_border(images, border) if border else images
-    return images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images[:, :3]
+    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
 
 
 def _eight(image: Tensor) -> Tensor:

@@ -16,6 +16,10 @@ Group = Literal["fidelity", "perception", "distribution", "sharpness", "task"]
 Better = Literal["higher", "lower", "one"]
 
 
+TAKEN = ("input", "bicubic", "copy", "truth")
+"""Names of baselines and panes, which no arm can have."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure: how it is written, which way is better (``one``: the nearer to 1), and its room."""
@@ -43,6 +47,7 @@ class Arm:
         title: as tables show it: ``MSE``.
         about: what it is in this pipeline, in words.
         changes: the settings in which it differs from the recipe, as ``key=value``.
+        cost: of a model that was there, as its card says: shipped twins may have paid L1.
         figures: metric's key to its value for every seed (a baseline has one).
         seconds: of training, seed by seed.
         runs: folders of its runs, seen from the page; empty for models that were there.
@@ -54,6 +59,7 @@ class Arm:
     kind: Kind
     about: str = ""
     changes: tuple[str, ...] = ()
+    cost: str = "mse"
     figures: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     steps: int = 0

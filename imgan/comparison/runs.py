@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -11,13 +13,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from ..errors import ImganError, Stopped
-from ..files import replacing
+from ..files import replacing, write_json
 from ..model_file import read_card
-from ..recipe import Recipe
+from ..recipe import Recipe, load_recipe
+from ..training import checkpoint
 from ..training.progress import clock, steps_done
 from ..training.run_folder import RunFolder
 
@@ -49,17 +53,70 @@ class Run:
         """For people."""
         return f"{self.arm}, seed {self.seed}"
 
+    def started(self) -> bool:
+        """Whether anything is kept of it."""
+        return self.model.is_file() or bool(checkpoint.found(RunFolder(self.folder).checkpoints))
+
     def finished(self) -> bool:
         """Whether it is trained to its last step.
 
         Raises:
-            ImganError: another recipe's run lies there.
+            ImganError: another recipe's run lies there, or one that a single run could go on from
+                and a comparison cannot: its arms are trained alike.
         """
-        RunFolder(self.folder).check(self.recipe, resume=False)
+        folder = RunFolder(self.folder)
+        folder.check(self.recipe, resume=False)
+        if self.started() and folder.recipe.is_file():
+            then = load_recipe(folder.recipe)
+            if changed := [key for key in _ALIKE if _of(then, key) != _of(self.recipe, key)]:
+                raise ImganError(
+                    f"{self.folder} holds a run with another {' and '.join(changed)}, and arms "
+                    "compare with the same; take it to go on, or another --out"
+                )
         try:
             return read_card(self.model).steps >= self.recipe.train.steps
         except ImganError:  # none yet
             return False
+
+
+_ALIKE = (
+    "train.steps",
+    "train.validate_every",
+    *(f"{player}.optimizer.{key}" for player in ("train", "adversary") for key in ("rate", "clip")),
+    "adversary.label_smoothing",
+)
+"""Settings of which a run of its own may go on with others."""
+
+
+def _of(recipe: Recipe, key: str) -> Any:
+    value: Any = recipe
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
+def keep_data(file: Path, folders: Sequence[Path], runs: Sequence[Run]) -> None:
+    """Write down which data the runs are trained on, or see that it is still the same.
+
+    Raises:
+        ImganError: some were trained on other files.
+    """
+    out = file.parent.resolve()  # it may lie in the data
+    files = [
+        (path.relative_to(folder).as_posix() if path != folder else path.name, path.stat().st_size)
+        for folder in folders
+        for path in (sorted(folder.rglob("*")) if folder.is_dir() else [folder])
+        if path.is_file() and not path.name.startswith(".") and out not in path.resolve().parents
+    ]
+    now = {"files": len(files), "sha256": hashlib.sha256(repr(files).encode()).hexdigest()}
+    if file.is_file() and any(run.started() for run in runs):
+        if json.loads(file.read_text(encoding="utf-8")) != now:
+            raise ImganError(
+                f"{file.parent} holds a comparison that was trained on other data; give the same "
+                "files, or another --out"
+            )
+    elif files:
+        write_json(file, now)
 
 
 def train_all(
@@ -132,14 +189,14 @@ def _side_by_side(
 
 
 def _start(run: Run, folders: Sequence[Path], device: str) -> _Worker:
-    recipe = run.folder.with_suffix(".yaml")
+    recipe = run.folder.with_name(f"{run.folder.name}.yaml")  # names may hold points
     recipe.parent.mkdir(parents=True, exist_ok=True)
     with replacing(recipe) as beside:
         plain = run.recipe.model_dump(mode="json")
         beside.write_text(yaml.safe_dump(plain, sort_keys=False), encoding="utf-8")
     command = [sys.executable, "-m", "imgan", "train", str(recipe), *map(str, folders)]
     command += ["--out", str(run.folder), "--device", device]
-    log = run.folder.with_suffix(".log")
+    log = run.folder.with_name(f"{run.folder.name}.log")
     with log.open("wb") as file:
         # In a session of its own: Ctrl-C is passed on once, by `_end`.
         process = subprocess.Popen(

@@ -56,18 +56,24 @@ class Power:
         if truth is not None:
             self._add("error", subject, images - truth)
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a truth to compare with."""
+        return ("truth", "") in self._sums
+
     def distance(self, subject: str) -> float:
         """Mean over the rings of how far the power is from the truth's, in dB either way."""
         return float(self._share("answer", subject).abs().mean())
 
     def spectra(self, subjects: Iterable[str]) -> Spectra | None:
         """Every subject's power and error over the truth's power; None without a truth."""
-        if ("truth", "") not in self._sums:
+        if not self.known:
             return None
+        there = self._there().nonzero().flatten().tolist()
         names = [name for name in subjects if ("answer", name) in self._sums]
         errors = [name for name in names if ("error", name) in self._sums]
         return Spectra(
-            frequency=[0.5 * (i + 0.5) / BINS for i in range(BINS)],
+            frequency=[0.5 * (i + 0.5) / BINS for i in there],
             power={name: self._share("answer", name).tolist() for name in names},
             residual={name: self._share("error", name).tolist() for name in errors},
             about="Mean power of the luma over all test images in rings of spatial frequency, over "
@@ -83,12 +89,16 @@ class Power:
         self._sums[key] = self._sums[key] + power if key in self._sums else power
         self._counts[key] += len(images)
 
+    def _there(self) -> Tensor:
+        """Rings in which the truth has power: of small images some hold no frequency at all."""
+        return self._sums["truth", ""] > 0
+
     def _share(self, kind: str, subject: str) -> Tensor:
-        """Decibels of the truth's power."""
+        """Decibels of the truth's power, of the rings that are there."""
         of, truth = (
             self._sums[key] / self._counts[key] for key in ((kind, subject), ("truth", ""))
         )
-        share = of / truth.clamp(min=1e-20)
+        share = (of / truth)[self._there()]
         return 10 * share.clamp(min=FLOOR).log10()
 
 

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.clip_files import named_files
 from ..data.photos import find_photos
 from ..errors import ImganError
 from ..recipe import Recipe
 
 EVERY = 10
 """Of photos without a test set every tenth is held out, and one at least."""
+
+HELD_OUT = "what training held out of the data"
 
 
 @dataclass(frozen=True)
@@ -30,30 +33,56 @@ def named(data: Sequence[Path]) -> str:
     for path in data:
         whole = path.resolve()
         short = re.fullmatch(r"x\d+|train|test|val|images?|data|clips|photos", whole.name, re.I)
-        names.append(f"{whole.parent.name}/{whole.name}" if short else whole.name)
+        own = whole.parent != Path.home()  # whose name is the user's
+        names.append(f"{whole.parent.name}/{whole.name}" if short and own else whole.name)
     return ", ".join(names)
 
 
-def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path]) -> Parts:
+def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int = 1) -> Parts:
     """The test data that is given, or else what training holds out of the data.
 
     Pipelines hold their own test images out (folders ``test/`` and ``val/``, clips, classes of a
     target's test split). Super-resolution trains on every photo it is given, so some are taken away
-    here before it does.
+    here before it does, as are those of the test data.
 
     Raises:
-        ImganError: nothing can be held out of a single photo.
+        ImganError: nothing can be held out of a single photo, or each seed would hold out others.
     """
     if test:
-        return Parts(list(data), list(test), named(test))
+        return Parts(
+            _without(data, test) if recipe.pipeline == "srgan" else list(data),
+            list(test),
+            named(test),
+        )
+    if recipe.pipeline == "nextframe" and recipe.data.kind == "clips" and seeds > 1:
+        splits = [split for _, split in named_files(data).values()]
+        if len(splits) > 1 and not {"val", "test"} & set(splits):
+            raise ImganError(
+                "each seed holds out other clips, and models compare on clips that none was "
+                "trained on; put some into a folder test/, or give --test FOLDER"
+            )
+    if recipe.pipeline == "dann":
+        about = "the test split of each domain, or all of it where there is none"
+        return Parts(list(data), list(data), about)
     if recipe.pipeline != "srgan":
-        return Parts(list(data), list(data), "what training held out of the data")
+        return Parts(list(data), list(data), HELD_OUT)
     photos = find_photos(data)
     held = photos[EVERY // 2 :: EVERY] or photos[-1:]
+    which = f"every {EVERY}th photo" if len(photos) > EVERY // 2 else "the last photo"
     kept = [photo for photo in photos if photo not in held]
     if not kept:
         raise ImganError(
             f"there is one photo, {photos[0]}, and nothing can be held out of it; give more, or "
             "--test FOLDER"
         )
-    return Parts(kept, held, f"every {EVERY}th photo ({len(held)}), held out from training")
+    return Parts(kept, held, f"{which} ({len(held)}), held out from training")
+
+
+def _without(data: Sequence[Path], test: Sequence[Path]) -> list[Path]:
+    """The data as it is, or where test photos lie within it all the others."""
+    scored = {photo.resolve() for photo in find_photos(test)}
+    photos = find_photos(data)
+    kept = [photo for photo in photos if photo.resolve() not in scored]
+    if not kept:
+        raise ImganError("every photo of the data is one of --test; give others to train on")
+    return list(data) if len(kept) == len(photos) else kept

@@ -7,6 +7,9 @@ from .result import Arm, Comparison, Metric
 ENOUGH = 0.01
 """Relative differences under this are none, whatever the spread; of decibels 0.05."""
 
+_LOST = {"cyclegan": "without a critic nothing tells what the other set looks like"}
+"""Why squared error can lose at its own measure, where that is not for want of training."""
+
 
 def verdict(found: Comparison) -> list[str]:
     """What to think of the twins; a third sentence where training has warned."""
@@ -29,28 +32,37 @@ def better(metric: Metric, one: Arm, other: Arm) -> int:
     return 0 if abs(gap) <= max(least, spread) else 1 if gap > 0 else -1
 
 
+_PLAIN = {"mse": "Squared error", "l1": "Absolute error"}
+
+
+def _plain(arm: Arm) -> str:
+    """What the arm without an adversary paid, to begin a sentence."""
+    return _PLAIN.get(arm.cost, "The cost without an adversary")
+
+
 def _trade(found: Comparison, mse: Arm, game: Arm) -> str:
     """Fidelity against perception."""
     plane = [found.metric(key) for key in found.plane or ()]
     if not plane or any(arm.mean(metric.key) is None for arm in (mse, game) for metric in plane):
         return _one(found, mse, game)
     near, seen = plane
+    plain = _plain(mse)
     fidelity = f"{near.title} {_pair(near, mse, game)}"
     looks = f"{seen.title} {_pair(seen, mse, game)}"
     match better(near, mse, game), better(seen, game, mse):
         case 1, 1:
             return (
-                f"Squared error comes nearer to the truth pixel by pixel ({fidelity}), and the "
+                f"{plain} comes nearer to the truth pixel by pixel ({fidelity}), and the "
                 f"adversary looks nearer to it ({looks}): each wins what it pays for."
             )
         case 1, 0:
             return (
-                f"Squared error comes nearer to the truth pixel by pixel ({fidelity}), and the "
+                f"{plain} comes nearer to the truth pixel by pixel ({fidelity}), and the "
                 f"adversary does not look nearer to it ({looks}): here the game has won nothing."
             )
         case 1, -1:
             return (
-                f"Squared error wins both, pixel by pixel ({fidelity}) and to the eye ({looks}): "
+                f"{plain} wins both, pixel by pixel ({fidelity}) and to the eye ({looks}): "
                 "here the game has won nothing."
             )
         case 0, 1:
@@ -61,7 +73,23 @@ def _trade(found: Comparison, mse: Arm, game: Arm) -> str:
         case -1, 1:
             return (
                 f"The adversary wins both, to the eye ({looks}) and pixel by pixel ({fidelity}): "
-                "squared error was not trained far enough to be at its best."
+                f"{_LOST.get(found.pipeline, f'{plain.lower()} has not come to its best yet')}."
+            )
+        case -1, -1:
+            return (
+                f"The adversary comes nearer to the truth pixel by pixel ({fidelity}), and "
+                f"{plain.lower()} looks nearer to it ({looks}): the other way round than each is "
+                "paid for."
+            )
+        case 0, -1:
+            return (
+                f"{plain} looks nearer to the truth ({looks}), and pixel by pixel they are "
+                f"level ({fidelity}): here the game has won nothing."
+            )
+        case -1, 0:
+            return (
+                f"The adversary comes nearer to the truth pixel by pixel ({fidelity}), and to the "
+                f"eye they are level ({looks})."
             )
         case _, _:
             return (
@@ -74,9 +102,10 @@ def _one(found: Comparison, mse: Arm, game: Arm) -> str:
     """Without a plane: the first figure that both have."""
     for metric in found.metrics:
         if mse.mean(metric.key) is not None and game.mean(metric.key) is not None:
+            plain = _plain(mse)
             word = {
                 1: "The adversary is ahead",
-                -1: "Squared error is ahead",
+                -1: f"{plain} is ahead",
                 0: "They are level",
             }
             said = word[better(metric, game, mse)]
@@ -89,13 +118,17 @@ def _sharp(mse: Arm, game: Arm) -> list[str]:
     a, b = mse.mean("gradient"), game.mean("gradient")
     if a is None or b is None:
         return []
-    kept = f"Squared error leaves {100 * a:.0f} % of the truth's gradients, the adversary "
+    kept = f"{_plain(mse)} leaves {100 * a:.0f} % of the truth's gradients, the adversary "
     kept += f"{100 * b:.0f} %"
     if a < 0.97 and abs(b - 1) < abs(a - 1) - 0.01:
         return [f"{kept}: it averages over the answers that fit, where a game picks one."]
+    if a < 0.97 and b > 1:
+        return [f"{kept}: the game has gone beyond the truth."]
     if a < 0.97:
         return [f"{kept}: the game has not made it sharper."]
-    return [f"{kept}: here squared error does not blur, so there is little to win."]
+    if a > 1.03:
+        return [f"{kept}: what is more than the truth has is noise or false edges, not detail."]
+    return [f"{kept}: here {_plain(mse).lower()} does not blur, so there is little to win."]
 
 
 def _domains(found: Comparison, mse: Arm, game: Arm) -> list[str]:
@@ -113,7 +146,9 @@ def _domains(found: Comparison, mse: Arm, game: Arm) -> list[str]:
             0: "they are level",
         }
         said.append(f"In the other domain {', '.join(parts)}: {ahead[better(task, game, mse)]}.")
-    apart = found.metric("distance")
+    apart = next((metric for metric in found.metrics if metric.key == "distance"), None)
+    if apart is None:  # of a single domain
+        return said or _ranking(found)
     arms = [arm for arm in (source, mse, game) if arm and arm.mean("distance") is not None]
     values = ", ".join(f"{arm.mean('distance'):.2f} ({arm.title})" for arm in arms)
     said.append(
@@ -144,4 +179,5 @@ def _pair(metric: Metric, mse: Arm, game: Arm) -> str:
     """``31.43 against 30.05 dB``."""
     a, b = mse.mean(metric.key), game.mean(metric.key)
     unit = f" {metric.unit}" if metric.unit else ""
-    return f"{a:.{metric.digits}f} for MSE, {b:.{metric.digits}f}{unit} for the adversary"
+    cost = mse.cost.upper() if mse.cost in _PLAIN else "it"
+    return f"{a:.{metric.digits}f} for {cost}, {b:.{metric.digits}f}{unit} for the adversary"

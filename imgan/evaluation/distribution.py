@@ -112,9 +112,20 @@ class SetDistance:
     def add(self, fake: Tensor | None, real: Tensor | None) -> None:
         """Take in images ``[N, 3, H, W]`` in [0, 1] of either side."""
         if fake is not None:
-            self._fake.append(self._features(fake))
+            self._fake.append(self._seen(fake))
         if real is not None:
-            self._real.append(self._features(real))
+            self._real.append(self._seen(real))
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are `LEAST` images on both sides."""
+        return min(sum(map(len, side)) for side in (self._real, self._fake)) >= LEAST
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """Features, taken where the network is, and kept on the CPU."""
+        device = next((p.device for p in self._features.parameters()), images.device)
+        features: Tensor = self._features(images.to(device))
+        return features.cpu()
 
     def fid(self) -> float:
         """The Frechet distance of Gaussians fitted to both sides' features."""

@@ -8,6 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from imgan.cli import app
+from imgan.cli.compare import _folder, _models
 from imgan.errors import ImganError
 from tests.comparison import comparisons
 
@@ -30,6 +31,7 @@ def test_a_recipe_is_compared_into_a_page_figures_and_a_picture(tmp_path):
     found = json.loads((tmp_path / "c.json").read_text())
     assert found == json.loads((out / "comparison.json").read_text())
     assert [arm["name"] for arm in found["arms"]] == ["bicubic", "mse", "adversarial"]
+    assert found["data"] == "files/photos"
     assert len(found["arms"][1]["figures"]["psnr"]) == 2
     assert sorted(run.name for run in (out / "runs").iterdir()) == [
         *("adversarial-0", "adversarial-1", "mse-0", "mse-1"),
@@ -97,3 +99,18 @@ def test_faults_of_a_recipe_cost_no_import_of_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "code 2 False"
     assert "has no adversary" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "models"),
+    [
+        (["x4-mse", "x4-adversarial", "D"], 2),
+        (["a.safetensors", "x4-mse", "D", "E"], 2),  # two domains
+        (["a.safetensors", "D"], 1),
+        (["neither", "nor", "D"], 2),
+        (["x4-mse", "x4-adversarial"], 1),
+    ],
+)
+def test_models_end_where_data_begins(words, models):
+    assert _models(words) == models
+    assert len(_folder(["RECIPE", *("photo.png" for _ in range(99))], False)) <= 100

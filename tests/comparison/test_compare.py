@@ -1,13 +1,15 @@
 """All five pipelines through a whole comparison, tiny; the properties that make it a fair one."""
 
 import json
+import shutil
 
 import pytest
 import torch
 
 from imgan.comparison.arms import arms_of, plan
 from imgan.comparison.compare import Scoring, compare, compare_models
-from imgan.comparison.runs import Run, train_all
+from imgan.comparison.runs import Run, keep_data, train_all
+from imgan.comparison.splits import named, parts
 from imgan.errors import ImganError, Stopped
 from imgan.model_file import load_model
 from imgan.pipelines import make_pipeline
@@ -52,6 +54,16 @@ def test_a_pipeline_is_compared(pipeline, tmp_path):
     if pipeline == "dann":
         assert found.plane == ("target1", "distance")
         assert len(found.pictures[0].panes) == 3
+        assert found.test.startswith("the test split of each domain")
+        models = [
+            str(tmp_path / "out" / arm.runs[0] / "model.safetensors") for arm in found.trained
+        ]
+        domains = [tmp_path / "source.npz", tmp_path / "target.npz"]
+        again = compare_models(models, domains, scoring=SCORING)
+        assert [arm.figures for arm in again.arms] == [arm.figures for arm in found.arms]
+        assert [arm.kind for arm in again.arms] == ["other", "mse", "adversarial"]
+        alone = compare_models(models, domains[:1], scoring=SCORING)
+        assert alone.verdict and "distance" not in {metric.key for metric in alone.metrics}
     else:
         assert found.plane == ("psnr", "spectrum")
         assert found.arms[0].kind == "baseline"
@@ -98,6 +110,98 @@ def test_finished_runs_are_not_trained_again_and_a_stopped_one_goes_on(tmp_path,
     assert len(trained) == 4
     straight = compare(recipe, data, tmp_path / "straight", scoring=SCORING, devices=["cpu"])
     assert straight.arms[-1].figures == first.arms[-1].figures
+    assert first.data == "pairs"
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """Folder, recipe, data and what was found, of trained twins."""
+    folder = tmp_path_factory.mktemp("twins")
+    recipe, data = comparisons.pairs(folder)
+    out = folder / "out"
+    return folder, recipe, data, compare(recipe, data, out, scoring=SCORING, devices=["cpu"])
+
+
+@pytest.mark.parametrize("change", ["train.steps=1", "train.steps=4", "train.optimizer.rate=0.1"])
+def test_arms_are_not_mixed_of_several_settings(twins, change):
+    folder, recipe, data, _ = twins
+    how = {"scoring": SCORING, "devices": ["cpu"]}
+    with pytest.raises(ImganError, match=f"another {change.partition('=')[0]}, and arms compare"):
+        compare(recipe, data, folder / "out", changes=[change], **how)
+
+
+def test_finished_runs_are_not_scored_as_of_other_data(twins, tmp_path):
+    folder, recipe, _, _ = twins
+    shutil.copytree(folder / "pairs", tmp_path / "pairs")
+    again = compare(
+        recipe, [tmp_path / "pairs"], folder / "out", scoring=SCORING, devices=["cpu"]
+    )  # the same files elsewhere
+    assert again.data == "pairs"
+    file = tmp_path / "pairs" / "out" / "data.json"
+    runs = [Run("mse", 0, plan(recipe)[0].recipe(0), folder / "out" / "runs" / "mse-0")]
+    for _ in range(2):  # what is written into the data is none of it
+        keep_data(file, [tmp_path / "pairs"], runs)
+    assert json.loads(file.read_text()) == json.loads((folder / "out" / "data.json").read_text())
+    (tmp_path / "pairs" / "train" / "0.png").unlink()
+    with pytest.raises(ImganError, match="trained on other data; give the same files, or"):
+        compare(recipe, [tmp_path / "pairs"], folder / "out", scoring=SCORING, devices=["cpu"])
+
+
+def test_models_are_called_as_they_are(twins, tmp_path):
+    folder, _, data, found = twins
+    runs = folder / "out" / "runs"
+    models = [tmp_path / "input.safetensors", tmp_path / "truth.safetensors"]
+    shutil.copy(runs / "mse-0" / "model.safetensors", models[0])
+    shutil.copy(runs / "adversarial-0" / "model.safetensors", models[1])
+    again = compare_models([str(model) for model in models], data, scoring=SCORING)
+    names = ["input", "input (model)", "truth (model)"]  # the first is the baseline
+    assert [arm.name for arm in again.arms] == names
+    assert [pane.subject for pane in again.rows[0].panes] == [*names, "truth"]
+    assert [arm.figures for arm in again.arms] == [arm.figures for arm in found.arms]
+    assert again.seeds == [] and again.recipe["pixel"]["kind"] == "mse"
+    changed = again.arms[2].changes
+    assert "pixel.kind=l1" in changed and any(one.startswith("adversary.") for one in changed)
+    assert again.arms[1].changes == ()
+    same = compare_models([str(models[1])] * 2, data, scoring=SCORING)
+    assert same.crops and "of truth-1 and truth-2 differ most" in same.crop_rule
+
+
+def test_images_of_training_are_not_called_held_out(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    shutil.rmtree(data[0] / "val")
+    found = compare(recipe, data, tmp_path / "out", scoring=SCORING, devices=["cpu"])
+    assert found.test == "the images of training: none of so few were held out"
+
+
+def test_each_seed_of_clips_would_hold_out_others(tmp_path):
+    with pytest.raises(ImganError, match="each seed holds out other clips.*folder test/, or"):
+        run(tmp_path, "nextframe", seeds=2)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "clips" / "test").mkdir()
+    (tmp_path / "clips" / "0.mp4").rename(tmp_path / "clips" / "test" / "0.mp4")
+    recipe = load_recipe(tmp_path / "tiny-frames.yaml")
+    data = [tmp_path / "clips"]
+    assert parts(recipe, data, [], seeds=2).test == data
+
+
+def test_photos_to_score_on_are_not_trained_on(tmp_path):
+    recipe, _ = comparisons.super_resolution(tmp_path)
+    (tmp_path / "data" / "test").mkdir(parents=True)
+    for name in ("a.png", "b.png", "test/c.png"):
+        (tmp_path / "data" / name).touch()
+    data, test = [tmp_path / "data"], [tmp_path / "data" / "test"]
+    found = parts(load_recipe(recipe), data, test)
+    assert [photo.name for photo in found.train] == ["a.png", "b.png"] and found.test == test
+    with pytest.raises(ImganError, match="every photo of the data is one of --test"):
+        parts(load_recipe(recipe), test, test)
+    held = parts(load_recipe(recipe), data, [])
+    assert held.about == "the last photo (1), held out from training" and len(held.train) == 2
+
+
+def test_data_is_named_without_its_owner(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    folders = [tmp_path / "photos", tmp_path / "Set5" / "x4"]
+    assert named(folders) == "photos, Set5/x4"
 
 
 def test_arms_start_from_the_same_weights_and_see_the_same_data(tmp_path):
@@ -160,9 +264,13 @@ def test_the_recipe_may_name_arms_of_its_own(tmp_path):
         ("x4-mse", [], "recipe x4-mse has no adversary to compare"),
         ("pix2pix", ["hing"], "recipe pix2pix knows no arm hing: there are mse, l1"),
         ("nothing", [], "there is no recipe nothing"),
+        ("TAKEN", ["truth"], "an arm cannot be called truth, as baselines are"),
     ],
 )
-def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence):
+def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence, tmp_path):
+    if recipe == "TAKEN":
+        recipe, _ = comparisons.pairs(tmp_path)
+        recipe.write_text(recipe.read_text() + "arms: {truth: {about: none}}\n")
     with pytest.raises(ImganError, match=sentence):
         plan(recipe, (), extra)
 
@@ -176,7 +284,8 @@ def test_a_fault_names_its_arm(tmp_path):
 def test_runs_go_side_by_side_on_several_devices(tmp_path):
     recipe, data = comparisons.pairs(tmp_path)
     arms = plan(recipe)
-    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in arms]
+    # Points in names are no suffixes.
+    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / f"0.{a.name}") for a in arms]
     said = []
     train_all(runs, data, ["cpu", "cpu"], said.append)
     alone = [Run(a.name, 0, a.recipe(0), tmp_path / "turn" / a.name) for a in arms]

@@ -5,15 +5,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from imgan.comparison.eyes import Eyes
 from imgan.comparison.judged import judge
-from imgan.comparison.judges import PSNR, SSIM, Baseline, Sample
+from imgan.comparison.judges import PSNR, SSIM, Baseline, Sample, SuperResolution, shown
 from imgan.comparison.result import Arm, Comparison, Metric
 from imgan.comparison.spectrum import BINS, Power, radial_power
 from imgan.comparison.verdict import better, verdict
 from imgan.errors import ImganError
 from imgan.evaluation.metrics import psnr, ssim
+from imgan.shipped import shipped_models
 
 LPIPS = Metric("lpips", "LPIPS", "perception", "lower", 4)
 
@@ -98,6 +100,97 @@ def test_equal_images_are_zero_decibels_away_and_light_does_not_count():
     assert power.distance("lighter") == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("side", [13, 24, 32])
+def test_rings_without_a_frequency_do_not_count(side):
+    power, image = Power(), torch.rand(1, 3, side, side)
+    power.truth(image)
+    power.answer("same", image, image)
+    power.answer("half", image / 2, image)
+    assert power.distance("same") == pytest.approx(0, abs=1e-6)
+    assert power.distance("half") == pytest.approx(20 * np.log10(2), abs=1e-6)
+    spectra = power.spectra(["same"])
+    assert len(spectra.frequency) == len(spectra.power["same"]) == len(spectra.residual["same"])
+    assert max(map(abs, spectra.power["same"])) < 1e-6
+
+
+def test_answers_without_anything_to_look_like_have_no_spectrum():
+    judging = made_up(2, 32)
+    judging.truths, judging.figures = [None] * 2, lambda sample, answer: [{}]
+    found = judge(judging, blind(), {"mse": "MSE", "game": "Game"}, ("mse", "game"))
+    assert found.metrics == [] and found.spectra is None and len(found.rows) == 2
+    assert any("no FID and KID" in line for line in found.protocol)
+
+
+class Seen(torch.nn.Module):
+    """In place of the networks: the mean colour."""
+
+    def __init__(self):
+        super().__init__()
+        self.protocol, self.scale = "a mean", torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, one, other=None):
+        if other is None:
+            return self.scale.detach() * one.mean((2, 3))
+        assert min(one.shape[-2:]) >= 32
+        return (one - other).abs().mean((1, 2, 3)).detach()
+
+
+def seeing(distance=None):
+    eyes = blind()
+    eyes.lpips = eyes._sets = distance or Seen()
+    return eyes
+
+
+def test_dists_of_one_image_and_lpips_of_small_ones():
+    eyes = seeing()
+    eyes.dists = lambda one, other: torch.tensor(0.5)  # torchmetrics squeezes a batch of one
+    image = torch.rand(1, 3, 40, 40)
+    assert eyes.figures(image, image) == [{"lpips": 0.0, "dists": 0.5}]
+    small = image[..., :24, :]
+    assert eyes.figures(small, small) == [{"dists": 0.5}]
+    assert any("fewer than 32 pixels" in line for line in eyes.protocol())
+
+
+@pytest.mark.parametrize(("wanted", "there"), [(20, True), (3, False)])
+def test_fid_needs_enough_images_on_both_sides(wanted, there):
+    judging = made_up(20, 32)
+    truths = judging.truths
+    judging.truths, judging.figures = [None] * 20, lambda sample, answer: [{}]
+    judging.wanted = lambda: iter(truths[:wanted])
+    found = judge(judging, seeing(), {"mse": "MSE", "game": "Game"}, ("mse", "game"))
+    assert ("fid" in found.figures["mse"]) is there
+    assert ({"fid", "kid"} <= {metric.key for metric in found.metrics}) is there
+    assert any("no FID and KID" in line for line in found.protocol) is not there
+
+
+def test_features_are_taken_where_their_network_is():
+    distance = seeing().sets(None)
+    distance._features = Seen().to("meta")
+    with pytest.raises(NotImplementedError, match="meta"):  # it came to the network, and not back
+        distance.add(torch.rand(1, 3, 32, 32), None)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_any_number_of_channels_is_shown_in_three(channels):
+    images = torch.rand(2, channels, 8, 8)
+    seen = shown(images)
+    assert seen.shape == (2, 3, 8, 8) and torch.equal(seen[:, 0], images[:, 0])
+
+
+def test_photos_that_cannot_be_scored_are_left_out_and_told(tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(photo).save(tmp_path / "good.png")
+    Image.fromarray(photo[:12]).save(tmp_path / "small.png")
+    (tmp_path / "damaged.png").write_bytes(b"none")
+    judging = SuperResolution({"one": shipped_models()["x2-mse"]}, [tmp_path], "cpu", "float32")
+    assert [sample.name for sample in judging.samples()] == ["good.png"]
+    assert judging.protocol()[0].startswith("1 test images, 2 damaged or too small ones left out")
+    (tmp_path / "good.png").unlink()
+    judging = SuperResolution({"one": shipped_models()["x2-mse"]}, [tmp_path], "cpu", "float32")
+    with pytest.raises(ImganError, match="no test image can be scored"):
+        list(judging.samples())
+
+
 def test_crops_are_where_the_rivals_differ_most():
     judging = made_up(3)
     places = [(8, 40), (30, 10), (0, 0)]
@@ -127,7 +220,8 @@ def test_weights_that_are_not_there_are_told_or_insisted_on(tmp_path, monkeypatc
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     eyes = Eyes("squeeze", tmp_path / "none.pth", None, False, torch.device("cpu"))
     assert eyes.metrics == [] and eyes.sets(100) is None
-    assert any("no LPIPS: there is no file" in line for line in eyes.protocol())
+    assert any("no LPIPS: the weights of its backbone" in line for line in eyes.protocol())
+    assert str(tmp_path) not in " ".join(eyes.protocol())  # protocols are shown to others
     assert any("no DISTS" in line for line in eyes.protocol())
     with pytest.raises(ImganError, match="there is no file"):
         Eyes("squeeze", tmp_path / "none.pth", None, True, torch.device("cpu"))
@@ -153,6 +247,9 @@ def comparison(mse, game, **more):
         ((30, 0.2), (28, 0.2), "here the game has won nothing"),
         ((30, 0.2), (28, 0.3), "Squared error wins both"),
         ((28, 0.2), (28, 0.1), "that costs nothing that can be told"),
+        ((28, 0.1), (30, 0.2), "the other way round"),
+        ((28, 0.1), (28, 0.2), "Squared error looks nearer to the truth"),
+        ((28, 0.2), (30, 0.2), "to the eye they are level"),
         ((28, 0.2), (30, 0.1), "The adversary wins both"),
         ((28, 0.2), (28, 0.2), "cannot be told apart"),
     ],
@@ -167,12 +264,42 @@ def test_the_verdict_follows_from_the_figures(mse, game, words):
     assert "70 %" in second and "95 %" in second and "a game picks one" in second
 
 
+def test_beyond_the_truth_is_no_blur_and_a_lost_cycle_has_its_reason():
+    found = comparison(
+        {"psnr": 22, "lpips": 0.4, "gradient": 0.8}, {"psnr": 24, "lpips": 0.3, "gradient": 1.3}
+    )
+    assert "not come to its best yet" in verdict(found)[0]
+    assert "80 %" in verdict(found)[1] and "beyond the truth" in verdict(found)[1]
+    found.pipeline = "cyclegan"
+    assert "without a critic nothing tells" in verdict(found)[0]
+
+
 def test_a_difference_within_the_spread_of_the_seeds_is_none():
     found = comparison({"psnr": [30, 31, 29]}, {"psnr": [29, 30, 28]})
     mse, game = found.arms
     assert better(PSNR, mse, game) == 0
     sure = comparison({"psnr": [30, 30.1, 30.2]}, {"psnr": [29, 29.1, 29]})
     assert better(PSNR, *sure.arms) == 1 and better(PSNR, *sure.arms[::-1]) == -1
+
+
+def test_a_twin_that_paid_l1_is_not_called_squared_error():
+    found = comparison({"psnr": 30, "lpips": 0.2, "gradient": 0.7}, {"psnr": 28, "lpips": 0.1})
+    found.arms[0].cost, found.arms[1].figures["gradient"] = "l1", [0.9]
+    said = " ".join(verdict(found))
+    assert "Absolute error comes nearer" in said and "30.00 for L1" in said
+    assert "quared" not in said and "MSE" not in said
+
+
+def test_more_gradients_than_the_truth_are_no_sharpness():
+    found = comparison({"psnr": 30, "gradient": 2.5}, {"psnr": 30, "gradient": 2.4})
+    assert "noise or false edges" in verdict(found)[1]
+
+
+def test_features_of_one_domain_have_no_distance():
+    found = comparison({"source": 90}, {"source": 80})
+    found.pipeline, found.plane = "dann", None
+    found.metrics = [Metric("source", "Accuracy, a", "task", "higher", 1, "%")]
+    assert verdict(found) == ["Best of the trained in each figure: Accuracy, a: mse."]
 
 
 def test_a_lost_game_is_told():

@@ -1,0 +1,1 @@
+"""Small experiments that teach what the adversarial core does, each within minutes on a CPU."""
