@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,9 @@ from .data import located
 
 if TYPE_CHECKING:
     from ..comparison.result import Arm, Comparison, Metric
+
+WIDE = 160
+"""Columns of the table where it goes to a file."""
 
 
 @app.command()
@@ -195,13 +199,18 @@ def _write(found: Comparison, place: Path, figure: Path | None, json_file: Path 
     from ..report.comparison_page import write_comparison_page
 
     text = json.dumps(found.to_dict(), indent=1) + "\n"
-    for file in [place / "comparison.json", *([json_file] if json_file else [])]:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as beside:
-            beside.write_text(text, encoding="utf-8")
-    write_comparison_page(found, place / "index.html")
-    if figure:
-        write_comparison_figure(found, figure)
+    try:
+        for file in [place / "comparison.json", *([json_file] if json_file else [])]:
+            with replacing(file) as beside:
+                beside.write_text(text, encoding="utf-8")
+        write_comparison_page(found, place / "index.html")
+        if figure:
+            write_comparison_figure(found, figure)
+    except OSError as error:
+        raise ImganError(
+            f"{error.filename or place} cannot be written ({error.strerror or error}); the same "
+            "command with another place writes it, and trains nothing again"
+        ) from None
 
 
 def _show(found: Comparison) -> None:
@@ -209,7 +218,7 @@ def _show(found: Comparison) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     for sentence in found.verdict:
         console.print(sentence, highlight=False, markup=False)
     table = Table()
@@ -219,6 +228,9 @@ def _show(found: Comparison) -> None:
     for one in found.arms:
         table.add_row(one.title, *(_cell(one, metric) for metric in found.metrics))
     console.print(table)
+    for line in found.protocol:
+        if line.startswith("no LPIPS"):
+            console.print(line, highlight=False, markup=False)
 
 
 def _cell(arm: Arm, metric: Metric) -> str:

@@ -12,6 +12,7 @@ from ..inference.device import choose
 from ..inference.film import labels
 from ..model_file import Card, read_card
 from ..perceptual import Backbone
+from ..pipelines import make_pipeline
 from ..recipe import load_recipe, published
 from ..report import curves
 from ..report.words import flat, spoken
@@ -111,6 +112,8 @@ def compare(
         for arm in planned
     }
     eyes = None if base.pipeline == "dann" else _eyes(scoring)  # its faults cost nothing
+    for arm in planned:  # such as weights that cannot be had: found before the first arm is trained
+        make_pipeline(arm.recipe(0))
     keep_data(out / "data.json", chosen.train, list(runs.values()))
     train_all(list(runs.values()), chosen.train, devices, say)
     say("scoring")

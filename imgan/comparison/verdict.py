@@ -7,18 +7,49 @@ from .result import Arm, Comparison, Metric
 ENOUGH = 0.01
 """Relative differences under this are none, whatever the spread; of decibels 0.05."""
 
+FEW = 4
+"""Fewer test images than this are told."""
+
 _LOST = {"cyclegan": "without a critic nothing tells what the other set looks like"}
 """Why squared error can lose at its own measure, where that is not for want of training."""
 
 
 def verdict(found: Comparison) -> list[str]:
-    """What to think of the twins; a third sentence where training has warned."""
+    """What to think of the twins in two sentences, and what to mind where there is something."""
     mse, game = found.of_kind("mse"), found.of_kind("adversarial")
     if mse is None or game is None:
         return _ranking(found)
     if found.pipeline == "dann":
         return _domains(found, mse, game) + _warned(game)
-    return [_trade(found, mse, game), *_sharp(mse, game), *_warned(game)]
+    if lost := _untrained(found, mse, game):
+        return [lost, *_few(found), *_warned(game)]
+    return [_trade(found, mse, game), *_sharp(mse, game), *_few(found), *_warned(game)]
+
+
+def _untrained(found: Comparison, mse: Arm, game: Arm) -> str:
+    """Where no twin comes up to what takes no training, they have little to say of each other."""
+    base = next((arm for arm in found.arms if arm.kind == "baseline"), None)
+    keys = [metric.key for metric in found.metrics if metric.key in ("psnr", "lpips")]
+    if not base or not keys:
+        return ""
+    for metric in map(found.metric, keys):
+        if better(metric, base, mse) < 1 or better(metric, base, game) < 1:
+            return ""
+    metric = found.metric(keys[0])
+    return (
+        f"Neither twin comes up to {base.title.lower()} yet ({metric.title} "
+        f"{base.mean(metric.key):.{metric.digits}f}; {_pair(metric, mse, game)}): train longer "
+        "before you compare them."
+    )
+
+
+def _few(found: Comparison) -> list[str]:
+    """Of a handful of images chance has its say."""
+    count = len(found.rows)
+    if not 0 < count < FEW:
+        return []
+    images = f"{count} test image{'s' * (count > 1)}"
+    return [f"Mind that {images} {'are few' if count > 1 else 'is little'} to judge by."]
 
 
 def better(metric: Metric, one: Arm, other: Arm) -> int:

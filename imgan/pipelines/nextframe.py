@@ -18,6 +18,7 @@ from ..recipe.nextframe import ClipData, NextFrameRecipe
 from .fidelity import DISTANCES
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress, Stream
+from .shift import shifted
 
 CHANGE = 0.1
 """About as much of the range of values a moving pixel changes from frame to frame."""
@@ -93,6 +94,7 @@ class NextFrame:
         critic = players.get("critic")
         if critic is None:
             return step.generator(None, fake=fake, extra=costs)
+        past, fake, future = shifted(past, fake, future)
         judge = _conditioned(critic, past)
         log = step.discriminator(
             judge, real=future, fake=fake, penalty_critic=_conditioned(exact["critic"], past)

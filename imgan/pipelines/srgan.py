@@ -19,6 +19,7 @@ from ..recipe import SRGANRecipe
 from .fidelity import Fidelity
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
+from .shift import shifted
 
 
 class SRGAN:
@@ -113,24 +114,6 @@ class SRGAN:
             version=__version__,
             parent=self._parent,
         )
-
-
-def shifted(fake: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Both images without a random share of a border: up to 16 pixels and a sixth of the side.
-
-    Networks that shrink their input (VGG, critics) treat its pixels unlike by their place modulo
-    the stride. Crops always start at a low-resolution pixel, so without this the sub-pixels of a
-    generator would be treated unlike for good, and show it as a checkerboard.
-
-    Shape: ``[N, C, H, W]`` twice to ``[N, C, h, w]`` twice, sides in multiples of 8.
-    """
-    height, width = real.shape[-2:]
-    margin = min(16, min(height, width) // 6) // 8 * 8
-    if not margin:
-        return fake, real
-    top, left = torch.randint(margin + 1, (2,)).tolist()
-    window = (..., slice(top, top + height - margin), slice(left, left + width - margin))
-    return fake[window], real[window]
 
 
 def _unit(images: Tensor) -> Tensor:

@@ -59,6 +59,18 @@ def test_models_that_are_there_are_compared(tmp_path, photos):
     assert first["mean"]["psnr"] > second["mean"]["psnr"]
 
 
+def test_what_cannot_be_written_is_one_sentence(tmp_path, photos):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.open(sorted(photos.iterdir())[0]).resize((48, 48)).save(folder / "one.png")
+    (tmp_path / "file").write_text("")
+    words = ["compare", "--models", "x2-mse", "x2-adversarial", folder, "--lpips", "none"]
+    words += ["-o", tmp_path / "o", "--device", "cpu", "--figure", tmp_path / "file" / "f.png"]
+    with pytest.raises(ImganError, match="file.* cannot be written .*trains nothing again"):
+        invoke(*words)
+    assert (tmp_path / "o" / "index.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -275,6 +275,14 @@ def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence, tmp_pa
         plan(recipe, (), extra)
 
 
+def test_faults_of_the_last_arm_are_found_before_the_first_is_trained(tmp_path):
+    recipe, data = comparisons.super_resolution(tmp_path)
+    missing = ["perceptual={layers: {conv1_2: 1}, weights: none.npz}", "data.crop=16"]
+    with pytest.raises(ImganError, match="there is no file of weights none.npz"):
+        compare(recipe, data, tmp_path / "o", changes=missing, scoring=SCORING, devices=["cpu"])
+    assert not (tmp_path / "o").exists()
+
+
 def test_a_fault_names_its_arm(tmp_path):
     recipe, data = comparisons.pairs(tmp_path)
     with pytest.raises(ImganError, match=r"arm mse, seed 0: .*no folder"):

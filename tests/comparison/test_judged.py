@@ -302,6 +302,28 @@ def test_features_of_one_domain_have_no_distance():
     assert verdict(found) == ["Best of the trained in each figure: Accuracy, a: mse."]
 
 
+def test_twins_that_do_not_come_up_to_the_baseline_are_not_compared():
+    found = comparison({"psnr": 9.9, "lpips": 0.9, "gradient": 9}, {"psnr": 9.8, "lpips": 0.9})
+    found.arms.insert(
+        0, Arm("input", "Input", "baseline", figures={"psnr": [23.0], "lpips": [0.3]})
+    )
+    (said,) = verdict(found)
+    assert said.startswith("Neither twin comes up to input yet (PSNR 23.00; 9.90 for MSE")
+    found.arms[0].figures["lpips"] = [0.95]  # blurred, but nearer to the eye
+    assert "train longer" not in verdict(found)[0]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 test image is little"), (3, "3 test images are")]
+)
+def test_few_test_images_are_told(count, words):
+    found = comparison({"psnr": 30, "lpips": 0.2}, {"psnr": 28, "lpips": 0.1})
+    found.rows = [None] * count
+    assert words in verdict(found)[-1]
+    found.rows = [None] * 4
+    assert "test image" not in " ".join(verdict(found))
+
+
 def test_a_lost_game_is_told():
     found = comparison({"psnr": 30, "gradient": 0.7}, {"psnr": 30, "gradient": 0.6})
     found.arms[1].warnings = ["the critic has won"]

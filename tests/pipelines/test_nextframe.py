@@ -13,6 +13,7 @@ from PIL import Image
 
 from imgan.errors import ImganError
 from imgan.model_file import load_model
+from imgan.pipelines import nextframe
 from imgan.pipelines.nextframe import CHANGE, gradient_difference, roll_out
 from imgan.recipe import load_recipe, parse_recipe
 from imgan.training.loop import Trainer
@@ -88,7 +89,23 @@ def test_a_stopped_run_goes_on_bit_for_bit(digits, tmp_path):
     assert all(torch.equal(v, own[k]) for k, v in straight.generator.state_dict().items())
 
 
-def test_the_critic_sees_the_past_frames(digits, tmp_path):
+def test_the_critic_sees_past_and_future_from_one_random_place_on(digits, tmp_path):
+    run = trainer(tmp_path / "run", digits, content())
+    seen = []
+    run.pipeline.networks["critic"].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    place = torch.arange(64.0).view(1, 1, 1, 1, 64).expand(2, 5, 1, 64, 64)
+    for _ in range(6):
+        run.pipeline.move(
+            run.players, run.exact, {"past": place[:, :3], "future": place[:, 3:]}, run.game
+        )
+    real = seen[::3]
+    assert all(frames.shape[-2:] == (56, 56) for frames in seen)
+    assert all((frames[0, :5, 0, 0] == frames[0, 0, 0, 0]).all() for frames in real)
+    assert len({float(frames[0, 0, 0, 0]) for frames in real}) > 1
+
+
+def test_the_critic_sees_the_past_frames(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(nextframe, "shifted", lambda *images: images)
     run = trainer(tmp_path / "run", digits, content())
     seen = []
     critic = run.pipeline.networks["critic"]
