@@ -175,7 +175,13 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 def test_stopped_it_keeps_what_is_finished(tmp_path):
     arguments = [sys.executable, "-m", "imgan", "lab", "costs", "ring", "-o", str(tmp_path)]
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        arguments,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, and so their children, ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not (tmp_path / "lab.json").exists():
         assert process.poll() is None and time.monotonic() < deadline
