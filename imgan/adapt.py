@@ -66,7 +66,7 @@ def adapt(
             f"recipe {recipe.name} is of {recipe.pipeline}, not of domain adaptation; train it "
             "with imgan train"
         )
-    from .evaluation.features import FeatureReport, evaluate_features
+    from .evaluation.features import FeatureReport, domain_names, evaluate_features
     from .inference.classify import Classifier
     from .model_file import read_card
     from .pipelines.dann import Dann
@@ -81,7 +81,7 @@ def adapt(
     trainer = Trainer(
         recipe, folders, out, device=device, quiet=quiet, pipeline=Dann(recipe, features)
     )
-    names = [_short(folder, i, folders) for i, folder in enumerate(folders)]
+    names = domain_names(folders)
     first = out / "results" / "before.png"
     main = trainer.accelerator.is_main_process
     if main and earlier is None and trainer.step_number == 0:
@@ -107,11 +107,6 @@ def confusion(classes: list[str], report: FeatureReport, name: str) -> list[list
         if true >= 0:
             counts[true][guess] += 1
     return [["", *classes], *([c, *row] for c, row in zip(classes, counts, strict=True))]
-
-
-def _short(folder: Path, number: int, folders: Sequence[Path]) -> str:
-    names = [f.resolve().name if f.is_dir() else f.name.split(".")[0] for f in folders]
-    return names[number] if names.count(names[number]) == 1 else f"{names[number]} {number + 1}"
 
 
 def _at_start(trainer: Trainer, names: list[str], plot: str, file: Path) -> None:

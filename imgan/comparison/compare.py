@@ -230,6 +230,7 @@ def _scored(
     found.metrics, found.protocol = result.metrics, [*result.protocol, scored]
     found.spectra, found.horizons = result.spectra, result.horizons
     found.rows, found.crops, found.crop_rule = result.rows, result.crops, result.crop_rule
+    found.tested = result.count
     found.plane = _plane(found.metrics)
     return found
 

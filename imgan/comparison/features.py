@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.features import FeatureReport, evaluate_features
+from ..evaluation.features import FeatureReport, domain_names, evaluate_features
 from ..inference.classify import Classifier
 from ..pipelines import scatter
 from .result import Comparison, Metric, Pane, Row
@@ -47,12 +47,6 @@ def compare_features(
     ]
     if "target1" in known and "distance" in known:
         found.plane = ("target1", "distance")
-
-
-def domain_names(data: Sequence[Path]) -> list[str]:
-    """A name for each domain: its folder's or file's, numbered where two are alike."""
-    names = [p.resolve().name if p.is_dir() else p.name.split(".")[0] for p in data]
-    return [n if names.count(n) == 1 else f"{n} {i + 1}" for i, n in enumerate(names)]
 
 
 def _metrics(names: Sequence[str]) -> list[Metric]:

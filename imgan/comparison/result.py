@@ -145,6 +145,8 @@ class Comparison:
     verdict: list[str] = field(default_factory=list)
     plane: tuple[str, str] | None = None
     """Keys of distortion and perception, the axes of the plane (Blau & Michaeli 2018)."""
+    tested: int = 0
+    """Test images; 0 where they are not shown one by one, as of domains."""
     rows: list[Row] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
     crop_rule: str = ""

@@ -24,6 +24,7 @@ from ..recipe import Recipe, load_recipe
 from ..training import checkpoint
 from ..training.progress import clock, steps_done
 from ..training.run_folder import RunFolder
+from ..training.runtime import on_interrupt
 
 Say = Callable[[str], None]
 
@@ -168,22 +169,24 @@ def _side_by_side(
     waiting, free, busy = deque(todo), deque(devices), list[_Worker]()
     began, before = time.monotonic(), sum(steps_done(run.folder) for run in todo)
     told = began
+    asked: list[bool] = []
     try:
-        while waiting or busy:
-            while waiting and free:
-                busy.append(_start(waiting.popleft(), folders, free.popleft()))
-                say(f"{busy[-1].run.name} on {busy[-1].device}")
-            time.sleep(LOOK_EVERY)
-            for worker in [one for one in busy if one.process.poll() is not None]:
-                _ended(worker)
-                say(f"{worker.run.name}: done")
-                busy.remove(worker)
-                free.append(worker.device)
-            if time.monotonic() - told > LINE_EVERY:
-                told = time.monotonic()
-                say(_standing(todo, before, told - began))
-    except KeyboardInterrupt:
-        raise Stopped("stopped; the same command goes on") from None
+        with on_interrupt(lambda: asked.append(True)):
+            while waiting or busy:
+                if asked:
+                    raise Stopped("stopped; the same command goes on")
+                while waiting and free:
+                    busy.append(_start(waiting.popleft(), folders, free.popleft()))
+                    say(f"{busy[-1].run.name} on {busy[-1].device}")
+                time.sleep(LOOK_EVERY)
+                for worker in [one for one in busy if one.process.poll() is not None]:
+                    _ended(worker)
+                    say(f"{worker.run.name}: done")
+                    busy.remove(worker)
+                    free.append(worker.device)
+                if time.monotonic() - told > LINE_EVERY:
+                    told = time.monotonic()
+                    say(_standing(todo, before, told - began))
     finally:
         _end(busy)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ..evaluation.metrics import to_y
 from .result import Spectra
 
 BINS = 24
@@ -19,12 +20,12 @@ FLOOR = 1e-4
 
 
 def radial_power(images: Tensor) -> Tensor:
-    """Mean power of the luma in each ring of frequency: ``[N, C, H, W] in [0, 1] -> [N, BINS]``.
+    """Mean power of the luma in each ring: ``[N, 1 or 3, H, W] in [0, 1] -> [N, BINS]``.
 
     The mean light is taken off and a Hann window laid over first, so that the frame's border adds
     nothing; sizes compare, as power is a pixel's.
     """
-    grey = images.double().mean(1) if images.shape[1] != 3 else _luma(images.double())
+    grey = to_y(images.double())[:, 0]  # [N, H, W]
     height, width = grey.shape[-2:]
     window = _hann(height)[:, None] * _hann(width)[None, :]
     grey = (grey - grey.mean((1, 2), keepdim=True)) * window
@@ -105,8 +106,3 @@ class Power:
 def _hann(count: int) -> Tensor:
     place = torch.arange(count, dtype=torch.float64)
     return torch.sin(math.pi * (place + 0.5) / count).square()
-
-
-def _luma(images: Tensor) -> Tensor:
-    weight = images.new_tensor([0.299, 0.587, 0.114]).view(3, 1, 1)
-    return (images * weight).sum(1)

@@ -45,7 +45,7 @@ def _untrained(found: Comparison, mse: Arm, game: Arm) -> str:
 
 def _few(found: Comparison) -> list[str]:
     """Of a handful of images chance has its say."""
-    count = len(found.rows)
+    count = found.tested
     if not 0 < count < FEW:
         return []
     images = f"{count} test image{'s' * (count > 1)}"

@@ -75,6 +75,12 @@ def evaluate_features(
     return report
 
 
+def domain_names(data: Sequence[Path]) -> list[str]:
+    """A name for each domain: its folder's or file's, numbered where two are alike."""
+    names = [p.resolve().name if p.is_dir() else p.name.split(".")[0] for p in data]
+    return [n if names.count(n) == 1 else f"{n} {i + 1}" for i, n in enumerate(names)]
+
+
 def proxy_distance(
     domains: Sequence[NDArray[np.float32]], seed: int = 0, most: int = 2000
 ) -> float:

@@ -1,11 +1,14 @@
 """All five pipelines through a whole comparison, tiny; the properties that make it a fair one."""
 
 import json
+import os
 import shutil
+import signal
 
 import pytest
 import torch
 
+from imgan.comparison import runs as runs_module
 from imgan.comparison.arms import arms_of, plan
 from imgan.comparison.compare import Scoring, compare, compare_models
 from imgan.comparison.runs import Run, keep_data, train_all
@@ -305,6 +308,25 @@ def test_runs_go_side_by_side_on_several_devices(tmp_path, monkeypatch):
         pairs = zip(own.parameters(), its.parameters(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
     assert {"mse, seed 0: done", "adversarial, seed 0: done"} <= set(said)
+
+
+def test_sigterm_ends_the_runs_on_all_devices(tmp_path, monkeypatch):
+    recipe, data = comparisons.pairs(tmp_path)
+    arms = plan(recipe, ["train.steps=100000"])
+    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in arms]
+    started = []
+    monkeypatch.setattr(
+        runs_module, "_standing", lambda *of: os.kill(os.getpid(), signal.SIGTERM) or "asked"
+    )
+    monkeypatch.setattr(runs_module, "LINE_EVERY", 0.0)
+    start = runs_module._start
+    monkeypatch.setattr(
+        runs_module, "_start", lambda *of: started.append(start(*of)) or started[-1]
+    )
+    with pytest.raises(Stopped, match="goes on"):
+        train_all(runs, data, ["cpu", "cpu"], lambda text: None)
+    assert len(started) == 2
+    assert all(worker.process.poll() is not None for worker in started)
 
 
 def test_a_run_on_another_device_that_fails_is_told_with_its_last_words(tmp_path):
