@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import ImganError
 from ..inference.device import choose
 from ..inference.film import labels
+from ..machine import hardware, versions
 from ..model_file import Card, read_card
 from ..perceptual import Backbone
 from ..pipelines import make_pipeline
@@ -21,9 +22,9 @@ from ..training.run_folder import RunFolder
 from .arms import Planned, plan
 from .eyes import Eyes
 from .features import compare_features
+from .judge import Judge
 from .judged import judge
-from .judges import Frames, Judge, SuperResolution, Translation
-from .machine import hardware, versions
+from .judges import Frames, SuperResolution, Translation
 from .result import TAKEN, Arm, Comparison, Kind, Metric
 from .runs import Run, keep_data, train_all
 from .splits import HELD_OUT, Parts, named, parts
@@ -272,11 +273,14 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
     first = runs[0]
     rows = curves.read_rows(RunFolder(first.folder).metrics)
     adversary = first.recipe.adversary
+    about = arm.about
+    if adversary and adversary.critic_moves > 1:  # as many steps are not as many moves
+        about += f"; the generator moves in one of {adversary.critic_moves} steps"
     return Arm(
         arm.name,
         arm.title,
         arm.kind,
-        arm.about,
+        about,
         arm.changes,
         seconds=seconds,
         steps=first.recipe.train.steps,

@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ..evaluation.distribution import LEAST, SetDistance
 from ..evaluation.frames import gradient_share
 from .eyes import FID, KID, Eyes
-from .judges import Judge, Sample, shown
+from .judge import Judge, Sample, shown
 from .result import Crop, Lines, Metric, Pane, Pixels, Row, Spectra
 from .spectrum import Power
 

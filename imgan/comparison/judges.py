@@ -1,12 +1,10 @@
-"""What every model makes of each test image, one pipeline after the other, and how it is scored."""
+"""What every model makes of each test image, and how it is scored: a judge for each pipeline."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from torch import Tensor
 
@@ -14,10 +12,10 @@ from ..data.photos import find_photos
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..evaluation.evaluate import run
-from ..evaluation.frame_windows import find_windows
+from ..evaluation.frame_windows import SEQUENCES, find_windows
 from ..evaluation.frames import score as score_frames
 from ..evaluation.held_out import HeldOut
-from ..evaluation.metrics import PROTOCOL, crop_border, psnr, psnr_y, ssim, ssim_y
+from ..evaluation.metrics import PROTOCOL, psnr, psnr_y, ssim, ssim_y
 from ..evaluation.nextframe import as_tensor
 from ..evaluation.pairs import Pair, find_pairs
 from ..evaluation.translation import COPY, same_kind, translated
@@ -25,65 +23,15 @@ from ..inference.device import choose
 from ..inference.predict import Predictor, unit
 from ..inference.translate import directed, load_translation
 from ..inference.upscale import Upscaler
+from .judge import Baseline, Figures, Sample
 from .result import Metric
 
-Figures = dict[str, float]
+MOST = 512
+"""Of held-out photos at most so many pixels of each side are scored."""
 
 PSNR = Metric("psnr", "PSNR", "fidelity", "higher", 2, "dB")
 SSIM = Metric("ssim", "SSIM", "fidelity", "higher", 4)
 MOVING = Metric("psnr_moving", "PSNR, moving", "fidelity", "higher", 2, "dB")
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """An answer that takes no training."""
-
-    name: str
-    title: str
-    about: str
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A test image and what every subject makes of it; K is 1, or how many frames are predicted.
-
-    `source` ``[C, h, w]`` is what the networks saw (of a clip its last frame), `truth` and the
-    answers are ``[K, C, H, W]``, all in [0, 1].
-    """
-
-    name: str
-    source: Tensor
-    truth: Tensor | None
-    answers: dict[str, Tensor]
-
-
-class Judge(Protocol):
-    """A pipeline's test images, and the figures of its own."""
-
-    baseline: Baseline | None
-    metrics: list[Metric]
-    border: int
-    """Pixels at each side that are not scored."""
-    count: int | None
-    """Test images; None where that is not known beforehand."""
-    held_out: bool
-    """Whether training held these images out, where the data is what it was trained on."""
-
-    def samples(self) -> Iterator[Sample]:
-        """Every test image with the answers of all subjects."""
-        ...
-
-    def wanted(self) -> Iterator[Tensor]:
-        """The set ``[1, C, H, W]`` that answers should look like, where they have no truth."""
-        ...
-
-    def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
-        """The figures of an answer, for each of its K images."""
-        ...
-
-    def protocol(self) -> list[str]:
-        """How it was measured; complete after `samples`."""
-        ...
 
 
 class SuperResolution:
@@ -180,7 +128,7 @@ class Translation:
         self.direction = next(iter(works.values()))[0]
         self._card = next(iter(loaded.values())).card
         same_kind({name: (model.card, works[name][0]) for name, model in loaded.items()})
-        self._data = HeldOut(self._card, test, self.direction)
+        self._data = HeldOut([model.card for model in loaded.values()], test, self.direction)
         if not self._data.count:
             raise ImganError(f"no image in {test[0]} can be used to score on")
         self.count: int | None = self._data.count
@@ -288,18 +236,6 @@ class Frames:
 
 MOST = 512
 """Of held-out photos at most so many pixels of each side are scored."""
-
-SEQUENCES = 100
-"""Of moving digits so many are scored."""
-
-
-def shown(images: Tensor, border: int = 0) -> Tensor:
-    """As people and LPIPS see it: RGB ``[N, 3, H, W]``, without the border.
-
-    Of more channels the first three are seen, of two the first.
-    """
-    images = crop_border(images, border) if border else images
-    return images[:, :3] if images.shape[1] >= 3 else images[:, :1].expand(-1, 3, -1, -1)
 
 
 def _eight(image: Tensor) -> Tensor:

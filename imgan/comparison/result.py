@@ -211,7 +211,17 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "figures": figures,
         "mean": means,
         "spread": spreads,
+        "curves": [_curves(chart) for chart in arm.charts],
     }
+
+
+def _curves(chart: Any) -> dict[str, Any]:
+    """The values of a chart by step, as they were logged."""
+    lines = {
+        series.name: [[x, _finite(y)] for x, y in zip(series.x, series.y, strict=True)]
+        for series in chart.series
+    }
+    return {"title": chart.title, "lines": lines}
 
 
 def _finite(value: float | None) -> float | None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.clip_files import named_files
+from ..data.labelled import read_labelled
 from ..data.photos import find_photos
+from ..data.sets import sets_for
 from ..errors import ImganError
 from ..recipe import Recipe
 
@@ -46,9 +48,11 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
     here before it does, as are those of the test data.
 
     Raises:
-        ImganError: nothing can be held out of a single photo, or each seed would hold out others.
+        ImganError: nothing can be held out of a single photo, or each seed would hold out others;
+            or in `test` there is nothing to score on, or what is trained on.
     """
     if test:
+        _check(recipe, data, test)
         return Parts(
             _without(data, test) if recipe.pipeline == "srgan" else list(data),
             list(test),
@@ -76,6 +80,38 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
             "--test FOLDER"
         )
     return Parts(kept, held, f"{which} ({len(held)}), held out from training")
+
+
+def _check(recipe: Recipe, data: Sequence[Path], test: Sequence[Path]) -> None:
+    """Find before hours of training that what it is scored on is missing, or was trained on."""
+    if recipe.pipeline == "srgan":
+        find_photos(test)
+    elif recipe.pipeline == "dann":
+        if len(test) != len(data):
+            raise ImganError(
+                f"here are {len(data)} domains and {len(test)} of --test; give one for each, in "
+                "the same order"
+            )
+        for path in test:
+            read_labelled(path)
+    elif recipe.pipeline == "nextframe":
+        if recipe.data.kind == "clips":
+            named_files(test)
+        elif missing := [path for path in test if not path.exists()]:
+            raise ImganError(f"there is no file {missing[0]}")
+    else:
+        made = bool(getattr(recipe.data, "make", None))
+        trained, scored = (
+            sets_for(recipe.pipeline, made, folders, recipe.data.layout) for folders in (data, test)
+        )
+        seen = {path.resolve() for path in (*trained.train.a, *trained.train.b)}
+        split = scored.tests if scored.tests.a or scored.tests.b else scored.train
+        both = {path for path in (*split.a, *split.b) if path.resolve() in seen}
+        if both:
+            raise ImganError(
+                f"{len(both)} images of --test are trained on, such as {min(both)}; give others, "
+                "or leave --test out, and what training holds out is scored"
+            )
 
 
 def _without(data: Sequence[Path], test: Sequence[Path]) -> list[Path]:

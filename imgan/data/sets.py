@@ -49,7 +49,32 @@ class Sets:
         return next((split for split in found if split.a or split.b), NONE)
 
 
-def paired_sets(folders: Sequence[Path], kind: Kind | None = None) -> Sets:
+def sets_for(
+    pipeline: str,
+    made: bool,
+    folders: Sequence[Path],
+    kind: Kind | None = None,
+    *,
+    hold_out: bool = True,
+) -> Sets:
+    """The images of a pipeline in the folders: pairs, two sets, or photos that pairs are `made` of.
+
+    Args:
+        hold_out: where the folders have no splits, part of what is there is held out of training.
+
+    Raises:
+        ImganError: they hold none such.
+    """
+    if made:
+        return photo_sets(folders, hold_out=hold_out)
+    if pipeline == "cyclegan":
+        return unpaired_sets(folders, kind, hold_out=hold_out)
+    return paired_sets(folders, kind, hold_out=hold_out)
+
+
+def paired_sets(
+    folders: Sequence[Path], kind: Kind | None = None, *, hold_out: bool = True
+) -> Sets:
     """The pairs in one folder.
 
     Raises:
@@ -63,10 +88,12 @@ def paired_sets(folders: Sequence[Path], kind: Kind | None = None) -> Sets:
             f"{layout.root} holds no pairs ({_seen(layout)}); give images side by side or folders "
             "A and B of equal names, or say data.layout, or train on photos with data.make"
         )
-    return _sets(layout.root, layout.kind == "joined", True, layout.splits)
+    return _sets(layout.root, layout.kind == "joined", True, layout.splits, hold_out)
 
 
-def unpaired_sets(folders: Sequence[Path], kind: Kind | None = None) -> Sets:
+def unpaired_sets(
+    folders: Sequence[Path], kind: Kind | None = None, *, hold_out: bool = True
+) -> Sets:
     """Two sets: a folder of A and one of B, or a data folder of any layout with two sides.
 
     Raises:
@@ -76,7 +103,7 @@ def unpaired_sets(folders: Sequence[Path], kind: Kind | None = None) -> Sets:
         a, b = (find_layout(folder, "photos").splits for folder in folders)
         names: list[str] = [name for name in ("train", "val", "test") if name in a or name in b]
         splits = {name: Split(a.get(name, NONE).a, b.get(name, NONE).a) for name in names}
-        return _sets(folders[0], False, False, splits)
+        return _sets(folders[0], False, False, splits, hold_out)
     if len(folders) != 1:
         raise ImganError(f"give a data folder, or one of A and one of B, not {len(folders)}")
     try:
@@ -91,10 +118,10 @@ def unpaired_sets(folders: Sequence[Path], kind: Kind | None = None) -> Sets:
             "and trainB, or two folders"
         )
     paired = layout.kind != "unpaired"
-    return _sets(layout.root, layout.kind == "joined", paired, layout.splits)
+    return _sets(layout.root, layout.kind == "joined", paired, layout.splits, hold_out)
 
 
-def photo_sets(folders: Sequence[Path]) -> Sets:
+def photo_sets(folders: Sequence[Path], *, hold_out: bool = True) -> Sets:
     """Photos that pairs are made from: they are B."""
     layouts = [find_layout(folder, "photos") for folder in folders]
     names = [n for n in ("train", "val", "test") if any(n in layout.splits for layout in layouts)]
@@ -102,12 +129,12 @@ def photo_sets(folders: Sequence[Path]) -> Sets:
         name: Split([], [p for layout in layouts for p in layout.splits.get(name, NONE).a])
         for name in names
     }
-    return _sets(folders[0], False, True, splits)
+    return _sets(folders[0], False, True, splits, hold_out)
 
 
-def _sets(root: Path, joined: bool, paired: bool, splits: dict[str, Split]) -> Sets:
+def _sets(root: Path, joined: bool, paired: bool, splits: dict[str, Split], hold_out: bool) -> Sets:
     halves: tuple[Half, Half] = ("left", "right") if joined else (None, None)
-    if list(splits) == ["train"]:
+    if hold_out and list(splits) == ["train"]:
         splits = _held_out(splits["train"])
     return Sets(root, halves, paired, splits)
 

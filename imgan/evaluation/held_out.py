@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..data.makers import MAKERS
 from ..data.prepared import Form, Prepared
-from ..data.sets import paired_sets, photo_sets, unpaired_sets
+from ..data.sets import sets_for
 from ..data.translation import prepare_one, prepare_pairs
 from ..model_file import Card
 from .distribution import LEAST
@@ -36,21 +36,31 @@ def form_of(card: Card, channels: int) -> Form:
 
 
 class HeldOut:
-    """The images to score on, read one by one."""
+    """The images to score on, read one by one.
 
-    def __init__(self, card: Card, folders: Sequence[Path], direction: str) -> None:
+    Args:
+        cards: of the models, all for the same kind of images.
+        folders: as for training. The test images are taken, else the val images, else those that
+            training held out; all of them where no model was trained on folders of these names.
+        direction: ``AtoB`` or ``BtoA``.
+
+    Raises:
+        ImganError: the folders hold no such images.
+    """
+
+    def __init__(self, cards: Sequence[Card], folders: Sequence[Path], direction: str) -> None:
+        card = cards[0]
         self.made = card.task if card.task in MAKERS else None
         layout = card.recipe.get("data", {}).get("layout")
-        if self.made:
-            sets = photo_sets(folders)
-        elif card.pipeline == "cyclegan":
-            sets = unpaired_sets(folders, layout)
-        else:
-            sets = paired_sets(folders, layout)
-        split = sets.tests
-        self.held_out = bool(split.a or split.b)
-        if not self.held_out:
+        # Names are all that a card knows of the folders; of others every image is new.
+        seen = {name for one in cards for name in one.data.get("folders", ())}
+        own = any(folder.resolve().name in seen for folder in folders)
+        sets = sets_for(card.pipeline, self.made is not None, folders, layout, hold_out=own)
+        split, self._which = sets.tests, "held-out images"
+        if not split.a and not split.b:
             split = sets.train
+            self._which = "training images (none were held out)" if own else "images"
+        self.held_out = not self._which.startswith("training")
         self.paired = sets.paired
         self.skipped: dict[str, str] = {}
         channels = card.channels, card.out_channels or card.channels
@@ -114,8 +124,7 @@ class HeldOut:
     def protocol(self) -> str:
         """What figures are to be published with."""
         height, width = self._inputs.shapes[0][:2]
-        which = "held-out images" if self.held_out else "training images (none were held out)"
-        text = f"{self.count} {which}, the first {width}x{height}, sized as in training"
+        text = f"{self.count} {self._which}, the first {width}x{height}, sized as in training"
         if self.skipped:
             text += f", {len(self.skipped)} files left out"
         return text + ("; PSNR and SSIM on all channels" if self.paired else "")

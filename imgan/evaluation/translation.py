@@ -99,8 +99,7 @@ def evaluate_translation(
 
     Args:
         models: model files or shipped names, all for the same kind of input.
-        folders: as for training; the test images are taken, else the val images, else those that
-            training held out.
+        folders: as for training; see `HeldOut` for which of their images are taken.
         direction: ``AtoB`` or ``BtoA``; by default what the model was trained on, or AtoB.
         out: a folder for the images and ``results.json``.
         lpips: adds LPIPS, and KID on its backbone where there are enough images.
@@ -115,7 +114,7 @@ def evaluate_translation(
     works = {name: directed(Path(name), model, direction) for name, model in loaded.items()}
     direction = works[next(iter(works))][0]
     same_kind({name: (model.card, works[name][0]) for name, model in loaded.items()})
-    data = HeldOut(cards[0], folders, direction)
+    data = HeldOut(cards, folders, direction)
     if not data.count:
         raise ImganError(f"no image in {folders[0]} can be used to score on")
     target, dtype = choose(device, precision)

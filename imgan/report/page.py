@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime
 import functools
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
 from ..files import replacing
+from ..machine import versions
 from . import words
 
 if TYPE_CHECKING:
@@ -27,17 +25,6 @@ def write_page(path: Path, template: str, **values: Any) -> Path:
         # A file's name may hold bytes that are no text.
         beside.write_text(text, encoding="utf-8", errors="replace")
     return path
-
-
-def versions() -> dict[str, str]:
-    """Of imgan and of what it stands on, where this page is written."""
-    found = {"imgan": __version__, "Python": platform.python_version()}
-    for package, name in (("torch", "PyTorch"), ("torchvision", "torchvision")):
-        try:
-            found[name] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 @functools.cache

@@ -50,6 +50,7 @@ def test_a_pipeline_is_compared(pipeline, tmp_path):
         assert {metric.key for metric in found.metrics} == set(arm.figures)
         assert (tmp_path / "out" / arm.runs[0] / "model.safetensors").is_file()
     text = json.dumps(found.to_dict())
+    assert any(chart["lines"] for chart in found.to_dict()["arms"][-1]["curves"])
     assert str(tmp_path) not in text  # reports are shown to others
     assert (
         found.hardware["processor"] and found.versions["torch"] == torch.__version__.split("+")[0]
@@ -174,6 +175,41 @@ def test_images_of_training_are_not_called_held_out(tmp_path):
     shutil.rmtree(data[0] / "val")
     found = compare(recipe, data, tmp_path / "out", scoring=SCORING, devices=["cpu"])
     assert found.test == "the images of training: none of so few were held out"
+
+
+def test_all_of_a_test_folder_is_scored(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    test = tmp_path / "others"
+    test.mkdir()
+    picture = next((data[0] / "train").iterdir())
+    for i in range(21):  # of so many in a folder to train on one is held out
+        shutil.copy(picture, test / f"{i}{picture.suffix}")
+    found = compare(recipe, data, tmp_path / "out", test=[test], scoring=SCORING, devices=["cpu"])
+    assert found.tested == 21 and found.protocol[0].startswith("21 images, ")
+
+
+@pytest.mark.parametrize("pipeline", MAKERS)
+def test_a_fault_of_the_test_data_is_found_before_training(pipeline, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImganError):
+        run(tmp_path, pipeline, test=[tmp_path / "empty"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_trained_on_is_not_scored(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    with pytest.raises(ImganError, match="4 images of --test are trained on, such as .*train"):
+        parts(load_recipe(recipe), data, [data[0] / "train"])
+    assert parts(load_recipe(recipe), data, data).test == data  # what it holds out of them
+    recipe, data = comparisons.domains(tmp_path)
+    with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
+        parts(load_recipe(recipe), data, data[:1])
+
+
+def test_fewer_moves_of_the_generator_are_told(tmp_path):
+    found = run(tmp_path, changes=["adversary.critic_moves=2"])
+    told = [arm.about.endswith("; the generator moves in one of 2 steps") for arm in found.trained]
+    assert told == [False, True]
 
 
 def test_each_seed_of_clips_would_hold_out_others(tmp_path):

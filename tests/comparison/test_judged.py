@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from imgan.comparison.eyes import Eyes
+from imgan.comparison.judge import Baseline, Sample, shown
 from imgan.comparison.judged import judge
-from imgan.comparison.judges import PSNR, SSIM, Baseline, Sample, SuperResolution, shown
+from imgan.comparison.judges import PSNR, SSIM, SuperResolution
 from imgan.comparison.result import Arm, Comparison, Metric
 from imgan.comparison.spectrum import BINS, Power, radial_power
 from imgan.comparison.verdict import better, verdict

@@ -92,9 +92,15 @@ def test_a_folder_for_each_set_and_heaps_that_nearly_pair_up(models, pairs, tmp_
         report = evaluate_translation(
             [models["cyclegan"]], folders, direction=direction, device="cpu"
         )
-        assert report.protocol[0].startswith("1 held-out images")
-    (tmp_path / "B" / "11.png").unlink()
-    assert evaluate_translation([models["cyclegan"]], [tmp_path], device="cpu").models
+        assert report.protocol[0].startswith("12 images, the first")
+    own = tmp_path / pairs.name  # as the folder that it was trained on
+    own.mkdir()
+    for folder in folders:
+        folder.rename(own / folder.name)
+    report = evaluate_translation([models["cyclegan"]], [own], device="cpu")
+    assert report.protocol[0].startswith("1 held-out images")
+    (own / "B" / "11.png").unlink()
+    assert evaluate_translation([models["cyclegan"]], [own], device="cpu").models
 
 
 def test_what_was_not_trained_is_refused(models, pairs, tmp_path):

@@ -1,4 +1,4 @@
-"""What a comparison ran on."""
+"""What imgan runs on: versions of its libraries, and the hardware."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from .. import __version__
+from . import __version__
 
 
 def versions() -> dict[str, str]:
