@@ -14,6 +14,7 @@ from torch import nn
 from .classifiers import Digits, DomainCritic, Head, PaperDigits, Torchvision
 from .coarse_to_fine import CoarseToFine
 from .critics import MultiscaleCritic, PatchCritic, SRGANCritic, UNetCritic
+from .moving_layers import MovingLayers
 from .multiscale_predictor import MultiscalePredictor
 from .plainsr import PlainSR
 from .resnet import ResNet
@@ -28,6 +29,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "resnet": ResNet,
     "coarse-to-fine": CoarseToFine,
     "simvp": SimVP,
+    "moving-layers": MovingLayers,
     "multiscale-predictor": MultiscalePredictor,
     "digits": Digits,
     "paper-digits": PaperDigits,
@@ -53,6 +55,7 @@ __all__ = [
     "Digits",
     "DomainCritic",
     "Head",
+    "MovingLayers",
     "MultiscaleCritic",
     "MultiscalePredictor",
     "PaperDigits",

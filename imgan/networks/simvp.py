@@ -15,7 +15,27 @@ OFFSET = 4
 """Places of a quarter of the size to each side in which frames are matched."""
 
 
-class SimVP(nn.Module):
+class UShape(nn.Module):
+    """3x3 residual blocks at the size of what comes in, at half of it, and at the first again."""
+
+    def _make_u_shape(self, hidden: int, blocks: int) -> None:
+        """Called between the first and the last layer, as optimizers go by the order."""
+        self.before = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
+        self.halve = nn.Conv2d(hidden, 2 * hidden, 3, 2, 1)
+        self.inside = nn.Sequential(*(_Block(2 * hidden) for _ in range(blocks)))
+        self.enlarge = nn.Conv2d(2 * hidden, 4 * hidden, 3, 1, 1)
+        self.after = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
+        icnr_(self.enlarge, 2)
+
+    def translated(self, x: Tensor) -> Tensor:
+        """``[N, hidden, H, W]`` to the same shape; H and W are even."""
+        x = self.before(x)
+        inner = self.inside(silu(self.halve(x)))  # [N, 2*hidden, H/2, W/2]
+        out: Tensor = self.after(x + pixel_shuffle(self.enlarge(inner), 2))
+        return out
+
+
+class SimVP(UShape):
     """An encoder a frame, a translator over all of them, a decoder a frame (Gao et al. 2022).
 
     As in the paper time goes through the translator as channels: no recurrence, all next frames at
@@ -67,11 +87,7 @@ class SimVP(nn.Module):
         self.pairs = min(2, past - 1) if motion else 0
         matches = self.pairs * (2 * OFFSET + 1) ** 2
         self.enter = nn.Conv2d(past * width + matches, hidden, 3, 1, 1)
-        self.before = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
-        self.halve = nn.Conv2d(hidden, 2 * hidden, 3, 2, 1)
-        self.inside = nn.Sequential(*(_Block(2 * hidden) for _ in range(blocks)))
-        self.enlarge = nn.Conv2d(2 * hidden, 4 * hidden, 3, 1, 1)
-        self.after = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
+        self._make_u_shape(hidden, blocks)
         self.leave = nn.Conv2d(hidden, future * width, 3, 1, 1)
         self.expand = nn.Conv2d(width, 4 * width, 3, 1, 1)
         self.join = nn.Conv2d(2 * width, width, 3, 1, 1)
@@ -79,7 +95,6 @@ class SimVP(nn.Module):
             _Block(width), nn.SiLU(), nn.Conv2d(width, 4 * channels, 3, 1, 1)
         )
         self.motion = nn.Sequential(nn.SiLU(), nn.Conv2d(width, 8, 3, 1, 1)) if motion else None
-        icnr_(self.enlarge, 2)
         icnr_(self.expand, 2)
         if residual or motion:
             _zero(self.decoder[-1])
@@ -96,9 +111,7 @@ class SimVP(nn.Module):
         seen = _stacked(coarse, n)  # [N, P*width, H/4, W/4]
         if self.pairs:
             seen = torch.cat([seen, *self._matches(coarse, n)], dim=1)
-        x = self.before(silu(self.enter(seen)))  # [N, hidden, H/4, W/4]
-        inner = self.inside(silu(self.halve(x)))  # [N, 2*hidden, H/8, W/8]
-        x = self.after(x + pixel_shuffle(self.enlarge(inner), 2))
+        x = self.translated(silu(self.enter(seen)))  # [N, hidden, H/4, W/4]
         x = _unstacked(silu(self.leave(x)), self.future)  # [N*F, width, H/4, W/4]
         x = pixel_shuffle(self.expand(x), 2)  # [N*F, width, H/2, W/2]
         last = torch.unflatten(fine, 0, (n, self.past))[:, -1]  # [N, width, H/2, W/2]

@@ -36,6 +36,20 @@ class SimVPSpec(Strict):
         return 8
 
 
+class MovingLayersSpec(Strict):
+    """`imgan.networks.MovingLayers`."""
+
+    name: Literal["moving-layers"]
+    hidden: Width = 128
+    blocks: Annotated[int, Field(ge=1, le=16)] = 3
+    layers: Annotated[int, Field(ge=1, le=8)] = 2
+
+    @property
+    def size_multiple(self) -> int:
+        """Sides are multiples of this."""
+        return 8
+
+
 class MultiscalePredictorSpec(Strict):
     """`imgan.networks.MultiscalePredictor`, Mathieu et al. 2016."""
 
@@ -108,9 +122,9 @@ class NextFrameRecipe(Base):
     future: Annotated[int, Field(ge=1, le=64)] = 1
     rollout: Annotated[int, Field(ge=1, le=32)] = 1
     channels: Literal[1, 3] = 3
-    generator: Annotated[SimVPSpec | MultiscalePredictorSpec, Field(discriminator="name")] = (
-        SimVPSpec()
-    )
+    generator: Annotated[
+        SimVPSpec | MovingLayersSpec | MultiscalePredictorSpec, Field(discriminator="name")
+    ] = SimVPSpec()
     pixel: Pixel = Pixel(kind="mse", weight=100.0)
     gdl: GradientDifference | None = None
     adversary: FrameAdversary | None = None

@@ -1,0 +1,118 @@
+"""Next frames from layers that move: what the last frame shows, taken apart and sent on its way."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle, silu
+
+from .simvp import UShape, icnr_
+
+CELL = 4
+"""Pixels to a side of the squares that move as one."""
+
+FARTHEST = 80
+"""Pixels that a cell moves at most, over all frames ahead."""
+
+
+class MovingLayers(UShape):
+    """The last frame as a sum of layers, each cell of which is sent where it will be.
+
+    For things that move over a dark ground and through one another, such as moving digits. In place
+    of painting every next frame anew, the network takes the last one apart into layers (Wang &
+    Adelson 1994), says how each cell of a layer moves, and adds up what arrives (forward warping,
+    as in Niklaus & Liu 2020, by plain sums): what moves stays as sharp as it was seen, and speed is
+    said where the thing is, the same for all frames ahead but for what departs from it, such as at
+    a wall. What the layers cannot say is added frame by frame. One U-shape of convolutions over all
+    past frames, folded into cells of 4x4 pixels, does all of this.
+
+    Args:
+        past, future: how many frames go in and come out.
+        hidden: channels at a quarter of the size; twice as many at an eighth.
+        blocks: residual blocks on each of the U-shape's three stages.
+        layers: how many things may lie one over the other.
+
+    Shape: ``[N, past, channels, H, W] in [0, 1] -> [N, future, channels, H, W]``, not clamped; H
+    and W are multiples of 8.
+    """
+
+    def __init__(
+        self,
+        past: int = 10,
+        future: int = 10,
+        channels: int = 1,
+        hidden: int = 128,
+        blocks: int = 3,
+        layers: int = 2,
+    ) -> None:
+        super().__init__()
+        self.past, self.future, self.channels, self.layers = past, future, channels, layers
+        self.size_multiple = self.minimum = 2 * CELL
+        self.reach = CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + FARTHEST + 2 * CELL
+        """Pixels to each side that an output pixel can depend on."""
+        pixels = channels * CELL**2
+        self.enter = nn.Conv2d(past * pixels, hidden, 3, 1, 1)
+        self._make_u_shape(hidden, blocks)
+        # A speed for all frames ahead, then what departs from it in each.
+        self.motion = nn.Conv2d(hidden, (1 + future) * layers * 2, 3, 1, 1)
+        self.content = nn.Conv2d(hidden, 2 * layers * pixels, 3, 1, 1)
+        self.leave = nn.Conv2d(hidden, future * pixels, 3, 1, 1)
+        for conv in (self.motion, self.leave):  # begin at rest, with nothing added
+            nn.init.normal_(conv.weight, std=1e-3)
+            nn.init.zeros_(conv.bias) if conv.bias is not None else None
+        icnr_(self.leave, CELL)
+
+    def forward(self, past: Tensor) -> Tensor:
+        n, height, width = len(past), past.shape[-2] // CELL, past.shape[-1] // CELL
+        x = pixel_unshuffle(past.flatten(1, 2), CELL)  # [N, P*C*16, h, w]
+        if past.device.type == "cpu":
+            x = x.contiguous(memory_format=torch.channels_last)
+        x = silu(self.translated(silu(self.enter(x))))
+        added = pixel_shuffle(self.leave(x), CELL).float()
+        motion = self.motion(x).float().reshape(n, 1 + self.future, self.layers, 2, height, width)
+        ahead = torch.arange(1, self.future + 1, device=x.device)[:, None, None, None, None]
+        shift = CELL * (motion[:, :1] * ahead + 2 * motion[:, 1:])  # [N, F, L, 2, h, w], pixels
+        layers = self._layers(self.content(x), past[:, -1].float())
+        arrived = sent(layers, shift.clamp(-FARTHEST, FARTHEST))
+        return added.reshape(arrived.shape) + arrived
+
+    def _layers(self, content: Tensor, last: Tensor) -> Tensor:
+        """What each layer has of the last frame, and what it knows beside: ``[N, L, C, H, W]``."""
+        content = pixel_shuffle(content.float(), CELL)  # [N, 2*L*C, H, W]
+        share, beside = content.unflatten(1, (2, self.layers, self.channels)).unbind(1)
+        return share.sigmoid() * last[:, None] + 0.1 * beside
+
+
+def sent(layers: Tensor, shift: Tensor) -> Tensor:
+    """The sum of all cells where they arrive, between pixels bilinearly; what leaves is gone.
+
+    Args:
+        layers: ``[N, L, C, H, W]``.
+        shift: ``[N, F, L, 2, H/4, W/4]``, of each cell for each frame, to the right and down, in
+            pixels.
+
+    Shape: ``-> [N, F, C, H, W]``.
+    """
+    n, count, channels, height, width = layers.shape
+    frames, rows, columns = shift.shape[1], height // CELL, width // CELL
+    # Cells come last: what they share is small, and a processor goes along them.
+    cells = pixel_unshuffle(layers.flatten(1, 2), CELL).reshape(
+        n, 1, count, channels, CELL, CELL, rows * columns
+    )
+    wide = pad(cells, (0, 0, 1, 1, 1, 1))
+    shift = shift.flatten(-2)[:, :, :, :, None, None, None]  # [N, F, L, 2, 1, 1, 1, h*w]
+    whole = shift.detach().floor()
+    right, down = (shift - whole).unbind(3)
+    wide = wide[..., 1:, :] * (1 - right) + wide[..., :-1, :] * right
+    wide = wide[..., 1:, :, :] * (1 - down) + wide[..., :-1, :, :] * down
+    across, along = whole[:, :, :, :, 0].long().unbind(3)  # [N, F, L, 1, 1, h*w]
+    own = torch.arange(CELL + 1, device=shift.device)[:, None]
+    left = CELL * torch.arange(columns, device=shift.device).repeat(rows)
+    top = CELL * torch.arange(rows, device=shift.device).repeat_interleave(columns)
+    # A border of one pixel takes up what leaves the frame.
+    x = (across + left + own).clamp(-1, width) + 1  # [N, F, L, 1, 5, h*w]
+    y = (along + top + own[:, None]).clamp(-1, height) + 1  # [N, F, L, 5, 1, h*w]
+    place = (y * (width + 2) + x)[:, :, None].expand(-1, -1, channels, -1, -1, -1, -1)
+    canvas = layers.new_zeros(n, frames, channels, (height + 2) * (width + 2))
+    canvas = canvas.scatter_add(3, place.flatten(3), wide.transpose(2, 3).flatten(3))
+    return canvas.unflatten(3, (height + 2, width + 2))[..., 1:-1, 1:-1]
