@@ -190,7 +190,7 @@ class _Scored:
         if time.monotonic() - self._told > 10:
             self._told = time.monotonic()
             of = f" of {count}" if count else ""
-            typer.echo(f"scored {done}{of} test images", err=True)
+            typer.echo(f"scoring test image {done + 1}{of}", err=True)
 
 
 def _write(found: Comparison, place: Path, figure: Path | None, json_file: Path | None) -> None:

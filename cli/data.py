@@ -25,6 +25,7 @@ data = typer.Typer(
 )
 app.add_typer(data, name="data")
 
+Layout = Literal["joined", "folders", "unpaired", "photos", "clips"]
 _Name = Annotated[str, typer.Argument(help="A name that 'imgan data list' shows.")]
 _SHOWN = 20
 _LINE_EVERY = 10.0
@@ -75,11 +76,14 @@ def path(name: _Name) -> None:
 
 @data.command()
 def check(
-    folder: Annotated[
-        str, typer.Argument(metavar="PATH", help="A folder, or the name of a set that is here.")
+    folders: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...", help="A folder, or the name of a set that is here; or several."
+        ),
     ],
     layout: Annotated[
-        Literal["joined", "folders", "unpaired", "photos", "clips"] | None,
+        Layout | None,
         typer.Option(help="What the folder is meant to be. [default: by what is in it]"),
     ] = None,
     json_file: Annotated[
@@ -89,8 +93,23 @@ def check(
     """Look through a folder before training: layout, counts, sizes, faults. Exit 1 if faulty.
 
     Every image is decoded. Partners, damaged files and images that stand in both train and test
-    are named. Of clips the frames are counted and the first is decoded.
+    are named. Of clips the frames are counted and the first is decoded. Several folders are looked
+    through one by one, such as those of two sets without partners.
     """
+    reports = [_checked(folder, layout) for folder in folders]
+    if json_file:
+        from ..files import write_json
+
+        found = [report.to_dict() for report, _ in reports]
+        write_json(json_file, found[0] if len(found) == 1 else found)
+    for _, show in reports:
+        show()
+    if not all(report.usable for report, _ in reports):
+        raise typer.Exit(1)
+
+
+def _checked(folder: str, layout: Layout | None) -> tuple[Report | ClipReport, Callable[[], None]]:
+    """What was found in a folder, and how it is shown."""
     from ..data import catalogue
     from ..data.check import check as run
     from ..data.check_clips import check_clips, holds_clips
@@ -102,21 +121,12 @@ def check(
         root = catalogue.path(folder) or root
         if not root.is_dir():
             raise ImganError(f"{folder} is not here yet; fetch it with: imgan data get {folder}")
-    report: Report | ClipReport
     with _counting() as progress:
         if layout == "clips" or (layout is None and holds_clips(root)):
-            report = check_clips(root, progress)
-            show = partial(_show_clips, report)
-        else:
-            report = run(root, layout, progress)
-            show = partial(_show, report)
-    if json_file:
-        from ..files import write_json
-
-        write_json(json_file, report.to_dict())
-    show()
-    if not report.usable:
-        raise typer.Exit(1)
+            clips = check_clips(root, progress)
+            return clips, partial(_show_clips, clips)
+        report = run(root, layout, progress)
+        return report, partial(_show, report)
 
 
 def _show(report: Report) -> None:

@@ -29,6 +29,10 @@ Half = Literal["left", "right"] | None
 Progress = Callable[[int, int], None]
 
 
+SMALLEST = 16
+"""Pixels of a side under which there is nothing to learn from an image, whatever it is made."""
+
+
 @dataclass(frozen=True)
 class Form:
     """What images are brought to.
@@ -143,6 +147,8 @@ def _half(frame: Any, half: Half) -> Pixels:
 def _formed(colour: Pixels, form: Form) -> Pixels:
     colour = to_channels(colour, form.channels)
     height, width = colour.shape[:2]
+    if min(height, width) < min(SMALLEST, form.size):
+        raise _Unusable(f"it is tiny: {width}x{height} pixels, where {SMALLEST} are the least")
     if form.resize == "stretch":
         size = (form.load, form.load)
     elif form.resize == "shorter":

@@ -44,8 +44,10 @@ def load_recipe(source: str | Path, changes: Sequence[str] = ()) -> Recipe:
     if not path.is_file():
         names = recipe_names()
         if str(source) not in names:
+            near = difflib.get_close_matches(str(source), names, 1)
+            meant = f"; did you mean {near[0]}? Else" if near else ":"
             raise ImganError(
-                f"there is no recipe {source}: give a YAML file or one of {', '.join(names)}"
+                f"there is no recipe {source}{meant} give a YAML file or one of {', '.join(names)}"
             )
         path = names[str(source)]
     try:

@@ -214,7 +214,9 @@ def _command(run: Path, recipe: Mapping[str, Any]) -> str | None:
     known = _COMMANDS.get(str(recipe.get("pipeline")))
     if known is None or not (run / "model.safetensors").is_file():
         return None
-    place = Path(run.name) if run.is_absolute() else run  # the page may be shown to others
+    # Seen from where it is trained, or by its name: the page may be shown to others.
+    here, place = Path.cwd(), run.resolve()
+    place = place.relative_to(here) if place.is_relative_to(here) else Path(run.name)
     model = (place / "model.safetensors").as_posix()
     verb, what = known
     return f"imgan {verb} --model {json.dumps(model) if ' ' in model else model} {what}"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,12 @@ def test_check_names_faults_and_exits_with_1(tmp_path):
     report = json.loads((tmp_path / "out.json").read_text())
     assert report["kind"] == "folders" and len(report["faults"]) == 60
     assert run("data", "check", root, "--layout", "joined").exit_code == 1
+    both = run("data", "check", root / "trainA", root / "trainB", "--json", tmp_path / "both.json")
+    assert both.exit_code == 1 and both.stdout.count("none can be read\n1 fault\n") == 2
+    assert [Path(one["root"]).name for one in json.loads((tmp_path / "both.json").read_text())] == [
+        "trainA",
+        "trainB",
+    ]
     assert "no data set of that name" in str(run("data", "check", "nowhere").exception)
 
 

@@ -84,7 +84,7 @@ def test_a_folder_of_pairs_is_scored(server, tmp_path):
     ("arguments", "sentence"),
     [
         (["--recipe", "pix2pix", "x", "--model", "m"], "give one of them"),
-        (["--recipe", "pix3pix", "x"], "there is no recipe pix3pix"),
+        (["--recipe", "pix3pix", "x"], "there is no recipe pix3pix; did you mean pix2pix?"),
         (["--recipe", "pix2pix", "horse2zebr"], "horse2zebra"),
         (["a.png", "--set", "seed=1"], "--set changes a recipe"),
     ],

@@ -126,6 +126,14 @@ def test_corrupt_files_and_unequal_pairs_are_named_and_left_out(ramps):
     assert any("differ in size: 32x32 and 50x40" in reason for reason in skipped.values())
 
 
+def test_tiny_images_are_named_and_left_out(ramps):
+    for side in ("trainA", "trainB"):
+        Image.new("RGB", (9, 7)).save(ramps / side / "2.png")
+    pairs, skipped = pairs_of(ramps)
+    assert len(pairs) == 4
+    assert "it is tiny: 9x7 pixels, where 16 are the least" in skipped.values()
+
+
 def test_a_damaged_cache_file_is_made_again(ramps):
     pairs, _ = pairs_of(ramps)
     expected = pairs[0]["source"]

@@ -94,6 +94,15 @@ def test_local_folders_stay_out(make_run):
 NASTY = '</script><script>alert(1)</script><img src=x onerror="alert(2)">\'&amp;{{ 7 * 7 }}'
 
 
+def test_the_command_is_seen_from_where_it_was_trained(make_run, monkeypatch):
+    run = make_run()
+    (run / "model.safetensors").write_bytes(b"")
+    assert f"--model {run.name}/model.safetensors" in write_run_page(run).read_text()
+    monkeypatch.chdir(run.parent.parent)
+    place = f"{run.parent.name}/{run.name}"
+    assert f"--model {place}/model.safetensors" in write_run_page(run).read_text()
+
+
 def test_what_users_name_is_text(make_run, add_results):
     rows = metrics(50)
     rows[-1] |= {NASTY: 0.5, "warnings": [NASTY]}
