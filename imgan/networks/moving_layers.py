@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle, silu
 
-from .simvp import UShape, icnr_
+from .blocks import icnr_
+from .u_shape import UShape
 
 CELL = 4
 """Pixels to a side of the squares that move as one."""
@@ -59,7 +60,8 @@ class MovingLayers(UShape):
         self.leave = nn.Conv2d(hidden, future * pixels, 3, 1, 1)
         for conv in (self.motion, self.leave):  # begin at rest, with nothing added
             nn.init.normal_(conv.weight, std=1e-3)
-            nn.init.zeros_(conv.bias) if conv.bias is not None else None
+            assert conv.bias is not None
+            nn.init.zeros_(conv.bias)
         icnr_(self.leave, CELL)
 
     def forward(self, past: Tensor) -> Tensor:
@@ -79,8 +81,8 @@ class MovingLayers(UShape):
     def _layers(self, content: Tensor, last: Tensor) -> Tensor:
         """What each layer has of the last frame, and what it knows beside: ``[N, L, C, H, W]``."""
         content = pixel_shuffle(content.float(), CELL)  # [N, 2*L*C, H, W]
-        share, beside = content.unflatten(1, (2, self.layers, self.channels)).unbind(1)
-        return share.sigmoid() * last[:, None] + 0.1 * beside
+        both = torch.unflatten(content, 1, (2, self.layers, self.channels))
+        return both[:, 0].sigmoid() * last[:, None] + 0.1 * both[:, 1]
 
 
 def sent(layers: Tensor, shift: Tensor) -> Tensor:
@@ -115,4 +117,4 @@ def sent(layers: Tensor, shift: Tensor) -> Tensor:
     place = (y * (width + 2) + x)[:, :, None].expand(-1, -1, channels, -1, -1, -1, -1)
     canvas = layers.new_zeros(n, frames, channels, (height + 2) * (width + 2))
     canvas = canvas.scatter_add(3, place.flatten(3), wide.transpose(2, 3).flatten(3))
-    return canvas.unflatten(3, (height + 2, width + 2))[..., 1:-1, 1:-1]
+    return torch.unflatten(canvas, 3, (height + 2, width + 2))[..., 1:-1, 1:-1]

@@ -7,32 +7,13 @@ from torch import Tensor, nn
 from torch.nn.functional import grid_sample, normalize, pad, pixel_shuffle, pixel_unshuffle, silu
 
 from .blocks import icnr_
+from .u_shape import Residual, UShape
 
 FARTHEST = 32
 """Pixels that something moves between two frames at most, for a network that fetches."""
 
 OFFSET = 4
 """Places of a quarter of the size to each side in which frames are matched."""
-
-
-class UShape(nn.Module):
-    """3x3 residual blocks at the size of what comes in, at half of it, and at the first again."""
-
-    def _make_u_shape(self, hidden: int, blocks: int) -> None:
-        """Called between the first and the last layer, as optimizers go by the order."""
-        self.before = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
-        self.halve = nn.Conv2d(hidden, 2 * hidden, 3, 2, 1)
-        self.inside = nn.Sequential(*(_Block(2 * hidden) for _ in range(blocks)))
-        self.enlarge = nn.Conv2d(2 * hidden, 4 * hidden, 3, 1, 1)
-        self.after = nn.Sequential(*(_Block(hidden) for _ in range(blocks)))
-        icnr_(self.enlarge, 2)
-
-    def translated(self, x: Tensor) -> Tensor:
-        """``[N, hidden, H, W]`` to the same shape; H and W are even."""
-        x = self.before(x)
-        inner = self.inside(silu(self.halve(x)))  # [N, 2*hidden, H/2, W/2]
-        out: Tensor = self.after(x + pixel_shuffle(self.enlarge(inner), 2))
-        return out
 
 
 class SimVP(UShape):
@@ -81,7 +62,7 @@ class SimVP(UShape):
         self.reach += FARTHEST + 1 + 4 * OFFSET if motion else 0
         """Pixels to each side that an output pixel can depend on."""
         self.encoder = nn.Sequential(
-            nn.Conv2d(4 * channels, width, 3, 1, 1), nn.SiLU(), _Block(width)
+            nn.Conv2d(4 * channels, width, 3, 1, 1), nn.SiLU(), Residual(width)
         )
         self.squeeze = nn.Conv2d(width, width, 3, 2, 1)
         self.pairs = min(2, past - 1) if motion else 0
@@ -92,7 +73,7 @@ class SimVP(UShape):
         self.expand = nn.Conv2d(width, 4 * width, 3, 1, 1)
         self.join = nn.Conv2d(2 * width, width, 3, 1, 1)
         self.decoder = nn.Sequential(
-            _Block(width), nn.SiLU(), nn.Conv2d(width, 4 * channels, 3, 1, 1)
+            Residual(width), nn.SiLU(), nn.Conv2d(width, 4 * channels, 3, 1, 1)
         )
         self.motion = nn.Sequential(nn.SiLU(), nn.Conv2d(width, 8, 3, 1, 1)) if motion else None
         icnr_(self.expand, 2)
@@ -166,20 +147,6 @@ def fetch(image: Tensor, flow: Tensor) -> Tensor:
 def _zero(conv: nn.Module) -> None:
     for parameter in conv.parameters():
         nn.init.zeros_(parameter)
-
-
-class _Block(nn.Module):
-    """``x + conv(silu(conv(silu(x))))`` whose last convolution starts at zero."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.second = nn.Conv2d(channels, channels, 3, 1, 1)
-        nn.init.zeros_(self.second.weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.second(silu(self.first(silu(x))))
-        return out
 
 
 def _stacked(maps: Tensor, n: int) -> Tensor:
