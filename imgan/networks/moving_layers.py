@@ -12,8 +12,8 @@ from .u_shape import UShape
 CELL = 4
 """Pixels to a side of the squares that move as one."""
 
-FARTHEST = 80
-"""Pixels that a cell moves at most, over all frames ahead."""
+FASTEST = 8
+"""Pixels that a cell moves at most from frame to frame, in each direction."""
 
 
 class MovingLayers(UShape):
@@ -21,11 +21,11 @@ class MovingLayers(UShape):
 
     For things that move over a dark ground and through one another, such as moving digits. In place
     of painting every next frame anew, the network takes the last one apart into layers (Wang &
-    Adelson 1994), says how each cell of a layer moves, and adds up what arrives (forward warping,
-    as in Niklaus & Liu 2020, by plain sums): what moves stays as sharp as it was seen, and speed is
-    said where the thing is, the same for all frames ahead but for what departs from it, such as at
-    a wall. What the layers cannot say is added frame by frame. One U-shape of convolutions over all
-    past frames, folded into cells of 4x4 pixels, does all of this.
+    Adelson 1994), says how each cell of a layer moves from frame to frame and how sure that is, and
+    adds up what arrives (forward warping, as in Niklaus & Liu 2020, by plain sums): what moves
+    stays as sharp as it was seen, and its speed is said where it is. What the layers cannot say is
+    added frame by frame. One U-shape of convolutions over all past frames, folded into cells of 4x4
+    pixels, does all of this.
 
     Args:
         past, future: how many frames go in and come out.
@@ -49,13 +49,15 @@ class MovingLayers(UShape):
         super().__init__()
         self.past, self.future, self.channels, self.layers = past, future, channels, layers
         self.size_multiple = self.minimum = 2 * CELL
-        self.reach = CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + FARTHEST + 2 * CELL
+        self.reach = (
+            CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + FASTEST * future + 2 * CELL
+        )
         """Pixels to each side that an output pixel can depend on."""
         pixels = channels * CELL**2
         self.enter = nn.Conv2d(past * pixels, hidden, 3, 1, 1)
         self._make_u_shape(hidden, blocks)
-        # A speed for all frames ahead, then what departs from it in each.
-        self.motion = nn.Conv2d(hidden, (1 + future) * layers * 2, 3, 1, 1)
+        # Speed right and down and sureness: for all frames ahead, then what departs from it in each.
+        self.motion = nn.Conv2d(hidden, (1 + future) * layers * 3, 3, 1, 1)
         self.content = nn.Conv2d(hidden, 2 * layers * pixels, 3, 1, 1)
         self.leave = nn.Conv2d(hidden, future * pixels, 3, 1, 1)
         for conv in (self.motion, self.leave):  # begin at rest, with nothing added
@@ -71,27 +73,28 @@ class MovingLayers(UShape):
             x = x.contiguous(memory_format=torch.channels_last)
         x = silu(self.translated(silu(self.enter(x))))
         added = pixel_shuffle(self.leave(x), CELL).float()
-        motion = self.motion(x).float().reshape(n, 1 + self.future, self.layers, 2, height, width)
-        ahead = torch.arange(1, self.future + 1, device=x.device)[:, None, None, None, None]
-        shift = CELL * (motion[:, :1] * ahead + 2 * motion[:, 1:])  # [N, F, L, 2, h, w], pixels
+        motion = self.motion(x).float().reshape(n, 1 + self.future, self.layers, 3, height, width)
+        motion = motion[:, :1] + motion[:, 1:]  # [N, F, L, 3, h, w]
+        shift = (FASTEST * (motion[:, :, :, :2] / 4).tanh()).cumsum(1)
         layers = self._layers(self.content(x), past[:, -1].float())
-        arrived = sent(layers, shift.clamp(-FARTHEST, FARTHEST))
+        arrived = sent(layers, shift, motion[:, :, :, 2].sigmoid())
         return added.reshape(arrived.shape) + arrived
 
     def _layers(self, content: Tensor, last: Tensor) -> Tensor:
-        """What each layer has of the last frame, and what it knows beside: ``[N, L, C, H, W]``."""
+        """The last frame shared out among the layers, and what each adds: ``[N, L, C, H, W]``."""
         content = pixel_shuffle(content.float(), CELL)  # [N, 2*L*C, H, W]
         both = torch.unflatten(content, 1, (2, self.layers, self.channels))
-        return both[:, 0].sigmoid() * last[:, None] + 0.1 * both[:, 1]
+        return both[:, 0].softmax(1) * last[:, None] + 0.1 * both[:, 1]
 
 
-def sent(layers: Tensor, shift: Tensor) -> Tensor:
+def sent(layers: Tensor, shift: Tensor, share: Tensor) -> Tensor:
     """The sum of all cells where they arrive, between pixels bilinearly; what leaves is gone.
 
     Args:
         layers: ``[N, L, C, H, W]``.
         shift: ``[N, F, L, 2, H/4, W/4]``, of each cell for each frame, to the right and down, in
             pixels.
+        share: ``[N, F, L, H/4, W/4]``, how much of each cell arrives.
 
     Shape: ``-> [N, F, C, H, W]``.
     """
@@ -101,7 +104,7 @@ def sent(layers: Tensor, shift: Tensor) -> Tensor:
     cells = pixel_unshuffle(layers.flatten(1, 2), CELL).reshape(
         n, 1, count, channels, CELL, CELL, rows * columns
     )
-    wide = pad(cells, (0, 0, 1, 1, 1, 1))
+    wide = pad(cells, (0, 0, 1, 1, 1, 1)) * share.flatten(-2)[:, :, :, None, None, None]
     shift = shift.flatten(-2)[:, :, :, :, None, None, None]  # [N, F, L, 2, 1, 1, 1, h*w]
     whole = shift.detach().floor()
     right, down = (shift - whole).unbind(3)

@@ -68,7 +68,7 @@ def test_layers_arrive_where_they_are_sent_to(right, down, ahead):
     layers = torch.rand(2, 2, 3, 16, 8)
     shift = torch.tensor([right, down])[:, None, None].expand(2, ahead, 2, 2, 4, 2)
     wide = pad(layers.sum(1), (20, 20, 20, 20)).roll((down, right), (2, 3))
-    arrived = sent(layers, shift.float())
+    arrived = sent(layers, shift.float(), torch.ones(2, ahead, 2, 4, 2))
     assert torch.allclose(arrived, wide[:, None, :, 20:-20, 20:-20].expand_as(arrived))
 
 
@@ -78,7 +78,7 @@ def test_between_pixels_a_layer_is_shared_out_and_learns_where_to_go():
     shift = torch.zeros(1, 1, 1, 2, 2, 2)
     shift[:, :, :, 0], shift[:, :, :, 1] = 1.25, -0.5
     shift.requires_grad_()
-    arrived = sent(layers, shift)
+    arrived = sent(layers, shift, torch.ones(1, 1, 1, 2, 2))
     for row in (2, 3):
         assert arrived[0, 0, 0, row, 4:6].tolist() == [0.375, 0.125]
     assert arrived.sum() == 1
@@ -90,8 +90,8 @@ def test_a_network_of_layers_starts_about_at_rest():
     past = torch.rand(1, 4, 1, 16, 16)
     network = layers(past=4, future=3)
     torch.nn.init.zeros_(network.content.weight), torch.nn.init.zeros_(network.content.bias)
-    out = network(past)  # two layers with half of the last frame each
-    assert (out - past[:, -1:]).abs().max() < 0.1
+    out = network(past)  # two layers with half of the last frame each, of which half is sure
+    assert (out - past[:, -1:] / 2).abs().max() < 0.1
     out.square().sum().backward()
     assert network.motion.weight.grad.abs().sum() > 0
 
