@@ -194,6 +194,9 @@ class Frames:
         self.count: int | None = None
         self._seen = 0
         self.metrics = [PSNR, MOVING, SSIM]
+        if self._windows.digits:
+            title = f"MSE a frame, 1 to {self.horizon}"
+            self.metrics = [Metric("mse_all", title, "fidelity", "lower", 1), *self.metrics]
 
     def samples(self) -> Iterator[Sample]:
         """Every window of every clip."""
@@ -215,20 +218,22 @@ class Frames:
         return iter(())
 
     def figures(self, sample: Sample, answer: Tensor) -> list[Figures]:
-        """By frames ahead."""
+        """By frames ahead; what is meant over all of them stands with the first."""
         assert sample.truth is not None
+        rows = score_frames(answer, sample.truth, sample.source)
+        rows[0]["mse_all"] = sum(row["mse"] for row in rows) / len(rows)
         wanted = {metric.key for metric in self.metrics}
-        return [
-            {key: value for key, value in row.items() if key in wanted}
-            for row in score_frames(answer, sample.truth, sample.source)
-        ]
+        return [{key: value for key, value in row.items() if key in wanted} for row in rows]
 
     def protocol(self) -> list[str]:
         """Which windows, and what moves."""
         from ..evaluation.frames import METRICS
 
+        told = "tables are of the first frame ahead"
+        if self._windows.digits:
+            told += ", but for MSE: squared error summed over a frame, mean over all frames ahead"
         return [
-            f"{self._seen} {self._windows.about}; tables are of the first frame ahead",
+            f"{self._seen} {self._windows.about}; {told}",
             f"{METRICS['psnr'].protocol}; {METRICS['psnr_moving'].protocol}",
             METRICS["ssim"].protocol,
         ]

@@ -34,13 +34,15 @@ _ARRAYS = (".npy", ".npz", ".csv", ".csv.gz", "-ubyte", "-ubyte.gz", ".h5")
 class Windows:
     """Windows by the name of their clip, ``[past + horizon, H, W, C]`` uint8 each, to be read once.
 
-    `skipped` is filled while they are read: clips that cannot be used, and why.
+    `skipped` is filled while they are read: clips that cannot be used, and why. `digits` says that
+    they are moving digits, whose standard measure is the squared error summed over a frame.
     """
 
     items: Iterator[tuple[str, NDArray[Any]]]
     horizon: int
     text: str
     skipped: dict[str, str] = field(default_factory=dict)
+    digits: bool = False
 
     @property
     def about(self) -> str:
@@ -136,7 +138,8 @@ def _of_digits(
         read_digits(file) if digits is None else digits, past + horizon, count
     )
     items = (("moving digits", frames[..., None]) for frames in found)
-    return Windows(items, horizon, f"{text}; generated here, not those of mnist_test_seq.npy")
+    text += "; generated here, not those of mnist_test_seq.npy"
+    return Windows(items, horizon, text, digits=True)
 
 
 def _ready(file: Path, past: int, horizon: int, count: int) -> Windows:
@@ -150,7 +153,8 @@ def _ready(file: Path, past: int, horizon: int, count: int) -> Windows:
     many = range(min(count, frames.shape[1]))
     items = ((file.stem, np.array(frames[:length, i, :, :, None])) for i in many)
     which = f"the first of its {frames.shape[1]}" if len(many) < frames.shape[1] else "all it has"
-    return Windows(items, horizon, f"sequences of {file.name}, {which}, {past} to {horizon}")
+    text = f"sequences of {file.name}, {which}, {past} to {horizon}"
+    return Windows(items, horizon, text, digits=True)
 
 
 def _numpy(file: Path) -> NDArray[Any]:

@@ -56,7 +56,7 @@ class MovingLayers(UShape):
         pixels = channels * CELL**2
         self.enter = nn.Conv2d(past * pixels, hidden, 3, 1, 1)
         self._make_u_shape(hidden, blocks)
-        # Speed right and down and sureness: for all frames ahead, then what departs from it in each.
+        # Speed right and down, and sureness: for all frames ahead, then what departs from it.
         self.motion = nn.Conv2d(hidden, (1 + future) * layers * 3, 3, 1, 1)
         self.content = nn.Conv2d(hidden, 2 * layers * pixels, 3, 1, 1)
         self.leave = nn.Conv2d(hidden, future * pixels, 3, 1, 1)

@@ -69,6 +69,25 @@ def frames(folder: Path) -> tuple[Path, list[Path]]:
     return written(folder, recipe), [folder / "clips"]
 
 
+def moving_digits(folder: Path) -> tuple[Path, list[Path]]:
+    """Recipe and data."""
+    recipe = {
+        "pipeline": "nextframe",
+        "name": "tiny-digits",
+        "past": 3,
+        "future": 3,
+        "channels": 1,
+        "generator": {"name": "moving-layers", "hidden": 8, "blocks": 1},
+        "adversary": {"critic": _CRITIC},
+        "data": {"kind": "moving-digits"},
+        "train": TRAIN,
+    }
+    file = folder / "digits.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(file, images=np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8))
+    return written(folder, recipe), [file]
+
+
 def domains(folder: Path) -> tuple[Path, list[Path]]:
     """Recipe and data: one source, one target."""
     recipe = {

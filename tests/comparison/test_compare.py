@@ -14,6 +14,7 @@ from imgan.comparison.compare import Scoring, compare, compare_models
 from imgan.comparison.runs import Run, keep_data, train_all
 from imgan.comparison.splits import named, parts
 from imgan.errors import ImganError, Stopped
+from imgan.evaluation.nextframe import evaluate_nextframe
 from imgan.model_file import load_model
 from imgan.pipelines import make_pipeline
 from imgan.recipe import load_recipe, recipe_names
@@ -204,6 +205,21 @@ def test_what_is_trained_on_is_not_scored(tmp_path):
     recipe, data = comparisons.domains(tmp_path)
     with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
         parts(load_recipe(recipe), data, data[:1])
+
+
+def test_moving_digits_have_their_standard_measure(tmp_path, monkeypatch):
+    monkeypatch.setattr("imgan.comparison.judges.SEQUENCES", 3)
+    recipe, data = comparisons.moving_digits(tmp_path)
+    found = compare(recipe, data, tmp_path / "out", scoring=SCORING, devices=["cpu"])
+    assert found.metric("mse_all").title == "MSE a frame, 1 to 3"
+    model = str(tmp_path / "out" / found.arms[1].runs[0] / "model.safetensors")
+    report = evaluate_nextframe(
+        [model], data, horizon=3, sequences=3, device="cpu", precision="float32"
+    )
+    for arm, rows in zip(found.arms, report.models.values(), strict=False):  # the copy, then MSE
+        own = sum(row["mse"] for row in rows) / 3
+        assert arm.mean("mse_all") == pytest.approx(own)
+    assert not any("MSE" in lines.title for lines in found.horizons)
 
 
 def test_fewer_moves_of_the_generator_are_told(tmp_path):
