@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.domains import UNKNOWN, Shelf, shelf_of
-from ..data.labelled import Labelled, read_labelled
+from ..data.labelled import read_labelled
+from ..data.labelled_arrays import Labelled
+from ..data.shelf import UNKNOWN, Shelf, shelf_of
 from ..errors import ImganError
 from ..files import replacing
 from ..model_file import Card, load_model, read_card
@@ -90,17 +91,15 @@ class Classifier:
         return shelf_of(part, self.classes, self.size, self.card.channels)
 
     @torch.no_grad()
-    def answers(
-        self, shelf: Shelf, batch: int = 250, progress: Progress = lambda done, total: None
-    ) -> Answers:
+    def answers(self, shelf: Shelf, progress: Progress = lambda done, total: None) -> Answers:
         """Features and probabilities of every image on the shelf."""
-        features, shares = [], []
-        for start in range(0, len(shelf), batch):
-            chosen = range(start, min(start + batch, len(shelf)))
-            one, two = self._pair(shelf.images(chosen))
+        features, shares, done = [], [], 0
+        for images in shelf.portions():
+            one, two = self._pair(images)
             features.append(one)
             shares.append(two)
-            progress(chosen.stop, len(shelf))
+            done += len(images)
+            progress(done, len(shelf))
         return Answers(
             list(shelf.names),
             self.classes,

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.domains import conditioned, entropy, information
-from ..data.domains import UNKNOWN, Domains, Shelf
+from ..data.domains import Domains
+from ..data.shelf import UNKNOWN, Shelf
 from .pipeline import Networks
 
 MOST = 2000
 """So many images of a shelf are looked at."""
-
-PART = 250
 
 WORDS = {
     "information": "information of the target's classes times source accuracy",
@@ -31,14 +29,9 @@ WORDS = {
 def outputs(networks: Networks, shelf: Shelf, most: int = MOST) -> tuple[Tensor, Tensor, Tensor]:
     """Features ``[N, F]``, logits ``[N, K]`` and labels ``[N]`` of up to `most` images, evenly."""
     chosen = np.unique(np.linspace(0, len(shelf) - 1, min(most, len(shelf))).round().astype(int))
-    found = [_pair(networks, images) for images in _parts(shelf, chosen.tolist())]
+    found = [_pair(networks, images) for images in shelf.portions(chosen.tolist())]
     features, logits = (torch.cat(values) for values in zip(*found, strict=True))
     return features, logits, torch.from_numpy(shelf.labels[chosen])
-
-
-def _parts(shelf: Shelf, chosen: list[int]) -> Iterator[Tensor]:
-    for start in range(0, len(chosen), PART):
-        yield shelf.images(chosen[start : start + PART])
 
 
 def _pair(networks: Networks, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,8 +15,9 @@ from torch.nn.functional import cross_entropy
 from .. import __version__
 from ..core import EMA, AdversarialStep, Log, reversal_strength, reverse_gradient
 from ..core.domains import conditioned, entropy, marginal_entropy, moment_distance
-from ..data.domains import UNKNOWN, Domains, Reading, read_domains
+from ..data.domains import Domains, Reading, read_domains
 from ..data.jitter import Jitter
+from ..data.shelf import UNKNOWN
 from ..errors import ImganError
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
