@@ -223,7 +223,7 @@ def _classes(sources: Sequence[dict[str, Labelled]], folders: Sequence[Path]) ->
             )
     if len(found[0]) < 2:
         raise ImganError(f"the source {folders[0]} has one class only, {_some(found[0])}")
-    return sorted(found[0], key=_natural)
+    return sorted(found[0], key=natural)
 
 
 def _beside(part: Labelled, folder: Path) -> str:
@@ -260,7 +260,7 @@ def _attribute_values(
                     "a column of a table or an array of an .npz)"
                 )
             values |= set(part.attributes[attribute])
-    return sorted(values, key=_natural)
+    return sorted(values, key=natural)
 
 
 def _domain_numbers(
@@ -273,9 +273,10 @@ def _domain_numbers(
 
 
 def _some(names: set[str]) -> str:
-    listed = sorted(names, key=_natural)
+    listed = sorted(names, key=natural)
     return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")
 
 
-def _natural(text: str) -> list[Any]:
+def natural(text: str) -> list[Any]:
+    """A key that sorts 9 before 10."""
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,25 @@ def tsne_there() -> None:
 
     if find_spec("sklearn") is None:
         raise ImganError("t-SNE needs scikit-learn: pip install scikit-learn, or take --plot pca")
+
+
+def of_domains(
+    features: NDArray[Any],
+    domains: NDArray[np.int64],
+    names: Sequence[str],
+    classes: NDArray[np.int64],
+    class_names: Sequence[str],
+    title: str = "by class (grey: not known)",
+    side: int = 460,
+    points: Callable[[NDArray[Any]], Points] = principal,
+) -> NDArray[np.uint8]:
+    """Features ``[N, F]`` as points, once by domain ``[N]`` and once by class ``[N]``.
+
+    `names` and `class_names` are those of the numbers, `title` stands over the classes; of `side`
+    see `picture`, and `points` is `principal` or `tsne`.
+    """
+    groups = [("by domain", names, domains), (title, class_names, classes)]
+    return picture(points(features), groups, side)
 
 
 def picture(
