@@ -16,6 +16,7 @@ from ..perceptual import Backbone
 from ..pipelines import make_pipeline
 from ..recipe import load_recipe, published
 from ..report import curves
+from ..report.run_charts import run_charts
 from ..report.words import flat, spoken
 from ..shipped import resolve
 from ..training.run_folder import RunFolder
@@ -285,7 +286,7 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
         seconds=seconds,
         steps=first.recipe.train.steps,
         runs=[run.folder.relative_to(out).as_posix() for run in runs],
-        charts=curves.charts(rows, adversary.weight if adversary else 1.0),
+        charts=run_charts(first.folder, rows, first.recipe.model_dump(mode="json")),
         warnings=list(dict.fromkeys(warnings)),
     )
 

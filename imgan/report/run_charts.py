@@ -1,0 +1,37 @@
+"""The charts of a run, by its pipeline."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import curves, feature_curves
+from .charts import Chart
+
+
+def run_charts(run: Path, rows: Sequence[curves.Row], recipe: Mapping[str, Any]) -> list[Chart]:
+    """Those that there are numbers for.
+
+    Args:
+        run: its folder, where ``data.json`` tells the domains' names.
+        rows: as from `imgan.report.curves.read_rows`.
+        recipe: the run's, plain.
+    """
+    if recipe.get("pipeline") == "dann":
+        data = recipe.get("data")
+        attribute = data.get("attribute") if isinstance(data, Mapping) else None
+        return feature_curves.charts(rows, _domains(run), even=attribute is None)
+    adversary = recipe.get("adversary")
+    weight = adversary.get("weight") if isinstance(adversary, Mapping) else None
+    return curves.charts(rows, weight if isinstance(weight, float) else 1.0)
+
+
+def _domains(run: Path) -> list[str]:
+    try:
+        data = json.loads((run / "data.json").read_bytes())
+    except (OSError, ValueError):
+        return []
+    names = data.get("domains") if isinstance(data, dict) else None
+    return [str(name) for name in names] if isinstance(names, list) else []
