@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,16 +84,17 @@ def adapt(
     pipeline = Dann(recipe, features)
     trainer = Trainer(recipe, folders, out, device=device, quiet=quiet, pipeline=pipeline)
     main = trainer.accelerator.is_main_process
-    attribute = recipe.data.attribute
+    labelled = None if recipe.data.target_labels else recipe.data.sources
+    score = partial(evaluate_features, attribute=recipe.data.attribute, labelled=labelled)
     if main and (earlier or trainer.step_number == 0):
         with _untrained(pipeline, device) if earlier is None else nullcontext(earlier) as model:
-            report = evaluate_features(model, folders, attribute=attribute, most=MOST)
+            report = score(model, folders, most=MOST)
         _draw(report, plot, out / "results" / "before.png")
     file = trainer.run()
     if not main:
         return Adapted(file, out / "index.html", "", FeatureReport())
     trained = Classifier(file, device, features=features)
-    report = evaluate_features(trained, folders, attribute=attribute)
+    report = score(trained, folders)
     _draw(report, plot, out / "results" / "after.png")
     _results(out, report, plot)
     chosen = next(iter(read_card(file).scores), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,7 @@ def evaluate_features(
     names: Sequence[str] | None = None,
     attribute: str | None = None,
     most: int | None = None,
+    labelled: int | None = None,
 ) -> FeatureReport:
     """Score a model on domains: their test splits, or `val` or all, of these at most `MOST` images.
 
@@ -80,19 +81,22 @@ def evaluate_features(
         names: of the domains; by default the files' own.
         attribute: its values are the domains, instead of the files.
         most: images of a file, evenly.
+        labelled: the classes of so many of `data` alone are read, of the first ones.
 
     Raises:
         ImganError: nothing of a domain can be used, or it lacks the attribute.
     """
     report = FeatureReport()
     found: dict[str, list[Answers]] = {}
-    for path, name in zip(data, names or domain_names(data), strict=True):
+    for number, (path, name) in enumerate(zip(data, names or domain_names(data), strict=True)):
         parts = read_labelled(path)
         split = next(split for split in ("test", "val", "train") if split in parts)
         part, bad = parts[split], []
         limit = most if split == "test" else min(most or MOST, MOST)
         if limit and len(part) > limit:
             part = part.take(np.linspace(0, len(part) - 1, limit).round().astype(int).tolist())
+        if labelled is not None and number >= labelled:
+            part = replace(part, labels=None)
         for domain, own in _by(part, attribute, name):
             shelf, left_out = model.shelf(own)
             bad += left_out

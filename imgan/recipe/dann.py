@@ -138,8 +138,9 @@ class DomainData(Strict):
 
     `held_out` is the share of a source that is kept for choosing, where it has no ``val`` split.
     With `attribute` (a column of the table) the critic tells that attribute instead of the folder,
-    and the features become invariant to it (Xie et al. 2017). Classes of a target are never used in
-    training; ``target_labels: false`` does not even read them.
+    and the features become invariant to it (Xie et al. 2017, whose features are also told it; these
+    are not). Classes of a target are never used in training; with ``target_labels: false`` they are
+    not counted for its accuracy either.
     """
 
     size: Annotated[int, Field(ge=8, le=1024)] = 32

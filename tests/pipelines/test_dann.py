@@ -1,5 +1,6 @@
 import hashlib
 import json
+import math
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,6 @@ import torch
 from torch import nn
 
 from imgan.adapt import adapt
-from imgan.core import reverse_gradient
 from imgan.errors import ImganError
 from imgan.inference.classify import (
     Answers,
@@ -21,7 +21,7 @@ from imgan.inference.classify import (
     write_predictions,
 )
 from imgan.model_file import load_model, read_card
-from imgan.pipelines import scatter
+from imgan.pipelines import choosing, scatter
 from imgan.pipelines.backbones import backbone
 from imgan.pipelines.dann import Dann
 from imgan.recipe import load_recipe, parse_recipe
@@ -91,19 +91,45 @@ def test_reversal_trains_and_tells_which_checkpoint_it_chose(domains, tmp_path):
         assert model.networks["classifier"](features).shape == (2, 2)
 
 
-def test_the_reversed_gradient_moves_the_features_against_the_critic(domains, tmp_path):
-    adversary = {"critic": {"width": 8}, "steepness": None, "weight": 2.0}
+class Paid:
+    """A step that moves nothing and keeps what would be paid."""
+
+    def generator(self, critic, fake, extra):
+        self.costs = extra
+        return {}
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(
+    ("steepness", "at", "strength"), [(None, 0, 1), (10.0, 0, 0), (10.0, 2, 1)]
+)
+def test_the_critic_pays_in_full_and_the_features_its_reverse(
+    domains, tmp_path, steepness, at, strength, conditional
+):
+    adversary = {
+        "critic": {"width": 8}, "steepness": steepness, "weight": 3.0, "conditional": conditional,
+    }  # fmt: skip
     run = trainer(tmp_path / "run", domains[:2], content(adversary=adversary))
-    grads = []
-    for sign in (1.0, -1.0):
-        pipeline = run.pipeline
-        features = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
-        features.requires_grad_(True)
-        seen = reverse_gradient(features, 2.0) if sign > 0 else features
-        judged = pipeline.networks["critic"](seen)
-        nn.functional.cross_entropy(judged, torch.tensor([0, 1] * 3)).backward()
-        grads.append(features.grad)
-    torch.testing.assert_close(grads[0], -2 * grads[1])
+    nets, step = run.pipeline.networks, Paid()
+    items = [run.dataset[8 * at + i] for i in range(8)]
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    run.pipeline.move(nets, nets, batch, step)
+    images, told = choosing.unit(batch["image"].flatten(0, 1)), batch["domain"].flatten()
+    features = nets["features"](images)
+    shares = nets["classifier"](features).softmax(1).detach()
+    seen = torch.einsum("nf,nk->nfk", features, shares).flatten(1) if conditional else features
+    plain = nn.functional.cross_entropy(nets["critic"](seen), told)
+    torch.testing.assert_close(step.costs["domain"], plain)
+    if strength:  # that of the schedule half of the way through
+        strength = 1.0 if steepness is None else 2 / (1 + math.exp(-steepness / 2)) - 1
+    for role, factor in (("critic", 1.0), ("features", -3.0 * strength)):
+        own = list(nets[role].parameters())
+        found = torch.autograd.grad(step.costs["domain"], own, retain_graph=True)
+        expected = torch.autograd.grad(plain, own, retain_graph=True)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, factor * other, rtol=1e-3, atol=1e-5)
+    (own,) = torch.autograd.grad(step.costs["class"], [nets["classifier"].weight])
+    assert own.abs().sum() > 0
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -167,6 +193,26 @@ def test_the_targets_classes_do_not_reach_training(domains, tmp_path):
     assert {"consistency", "sure", "target_entropy", "target_diversity"} <= rows(tmp_path / "a")[
         -1
     ].keys()
+
+
+def test_test_splits_reach_neither_training_nor_the_choice(domains, tmp_path):
+    weights = []
+    for name, seed in (("a", 7), ("b", 8)):
+        data = []
+        for domain, invert in (("light", False), ("dark", True)):
+            own, test = bars(48, invert, 1), bars(16, invert, seed)
+            file = tmp_path / name / f"{domain}.npz"
+            file.parent.mkdir(exist_ok=True)
+            np.savez(
+                file, x_train=own["images"], y_train=own["labels"],
+                x_test=test["images"], y_test=test["labels"],
+            )  # fmt: skip
+            data.append(file)
+        recipe = content(target={"consistency": 1.0, "threshold": 0.1, "diversity": 0.1})
+        run = trainer(tmp_path / name / "run", data, recipe)
+        assert {len(shelf) for shelf in run.pipeline.data.test.values()} == {16}
+        weights.append(load_model(run.run()).networks["features"].state_dict())
+    assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
 
 
 def test_invariance_to_an_attribute_of_one_set(tmp_path):
@@ -294,6 +340,15 @@ def test_invariance_to_an_attribute_is_scored_and_shown_by_its_values(tmp_path):
     assert done.report.counts == {"0/x": 24, "1/x": 24}
     made = {file.name for file in (tmp_path / "run" / "results").iterdir()}
     assert {"before.png", "after.png", "confusion-0_x.csv", "confusion-1_x.csv"} <= made
+
+
+def test_a_targets_classes_are_not_counted_where_they_are_not_to_be(domains, tmp_path):
+    data = {"size": 16, "target_labels": False}
+    recipe = parse_recipe(content(2, data=data), "test")
+    done = adapt(recipe, domains[:2], tmp_path / "run", device="cpu", quiet=True)
+    assert list(done.report.accuracies) == ["light"] and done.report.counts["dark"] == 48
+    assert not (tmp_path / "run" / "results" / "confusion-dark.csv").exists()
+    assert "accuracy dark" not in rows(tmp_path / "run")[-1]
 
 
 def test_a_target_of_one_image_is_adapted_to_without_a_distance(domains, tmp_path):
