@@ -62,7 +62,8 @@ def adapt(
     done = run(loaded, folders, place, before=before, plot=plot, device=device)
     report = done.report
     for number, (name, accuracy) in enumerate(report.accuracies.items()):
-        known = number < loaded.data.sources and report.splits[name] == "train"
+        of_source = loaded.data.attribute is not None or number < loaded.data.sources
+        known = of_source and report.splits[name] == "train"
         typer.echo(
             f"{name}: {100 * accuracy:.1f} % of {report.counts[name]} images are given their class"
             + (", as most were in training" if known else ""),

@@ -112,11 +112,13 @@ def picture(
             y = fine * (head + 10 + places[i, 1] * (side - 20))
             r = fine * 2.2
             draw.ellipse((x - r, y - r, x + r, y + r), colours[group[i]])  # -1 is the last
+        columns = max(1, min(COLUMNS, len(names)))
+        letters = int((side / columns - 14) / 7)
         for i, name in enumerate(names[:SHOWN]):
-            x = left + fine * (i % COLUMNS) * side / COLUMNS
-            y = fine * (head + side + 8 + 18 * (i // COLUMNS))
+            x = left + fine * (i % columns) * side / columns
+            y = fine * (head + side + 8 + 18 * (i // columns))
             draw.ellipse((x, y + 4 * fine, x + 8 * fine, y + 12 * fine), colours[i])
-            draw.text((x + 12 * fine, y), name[:11], "#333333", font=small)
+            draw.text((x + 12 * fine, y), name[:letters], "#333333", font=small)
     return np.array(canvas.reduce(fine))
 
 
