@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from ..data.domains import domain_names, natural
 from ..data.labelled import read_labelled
 from ..data.labelled_arrays import Labelled
+from ..data.shelf import UNKNOWN
 from ..errors import ImganError
 from ..inference.classify import Answers, Classifier
 from ..model_file import read_card
@@ -27,6 +28,7 @@ MOST = 5000
 class FeatureReport:
     """`accuracies` by domain, where its classes are known; `answers` and `splits` by domain.
 
+    `counts` are the images that an accuracy is of, or all where no class is known.
     `splits` tells which split was scored, "train" where there are none. `distance` is the proxy
     A-distance between all domains, 2 (1 - 2 error) of a linear critic over the features, from 0 (it
     can tell nothing) to 2 (Ben-David et al. 2007; Ganin et al. 2016); None where a domain has a
@@ -110,7 +112,8 @@ def evaluate_features(
         report.counts[name] = len(answers.names)
         if answers.accuracy is not None:
             report.accuracies[name] = answers.accuracy
-    if len(report.answers) > 1 and min(report.counts.values()) > 1:
+            report.counts[name] = int((answers.labels != UNKNOWN).sum())
+    if len(report.answers) > 1 and all(len(one.names) > 1 for one in report.answers.values()):
         report.distance = proxy_distance([one.features for one in report.answers.values()])
     return report
 
