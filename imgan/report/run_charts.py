@@ -11,24 +11,27 @@ from . import curves, feature_curves
 from .charts import Chart
 
 
-def run_charts(run: Path, rows: Sequence[curves.Row], recipe: Mapping[str, Any]) -> list[Chart]:
+def run_charts(
+    rows: Sequence[curves.Row], recipe: Mapping[str, Any], domains: Sequence[str]
+) -> list[Chart]:
     """Those that there are numbers for.
 
     Args:
-        run: its folder, where ``data.json`` tells the domains' names.
         rows: as from `imgan.report.curves.read_rows`.
         recipe: the run's, plain.
+        domains: the names of its domains, where it has any.
     """
     if recipe.get("pipeline") == "dann":
         data = recipe.get("data")
         attribute = data.get("attribute") if isinstance(data, Mapping) else None
-        return feature_curves.charts(rows, _domains(run), even=attribute is None)
+        return feature_curves.charts(rows, domains, even=attribute is None)
     adversary = recipe.get("adversary")
     weight = adversary.get("weight") if isinstance(adversary, Mapping) else None
     return curves.charts(rows, weight if isinstance(weight, float) else 1.0)
 
 
-def _domains(run: Path) -> list[str]:
+def domains_of(run: Path) -> list[str]:
+    """The names of the domains, as ``data.json`` in the run's folder tells them."""
     try:
         data = json.loads((run / "data.json").read_bytes())
     except (OSError, ValueError):

@@ -201,7 +201,7 @@ def test_images_of_any_form_become_the_square_in_their_middle(tmp_path):
     wide[:, :, :4] = wide[:, :, 12:] = 255
     np.savez(tmp_path / "a.npz", images=wide, labels=np.arange(2))
     target = tmp_path / "target"
-    for mode, size in (("L", (8, 9)), ("RGBA", (9, 8)), ("P", (30, 8)), ("I;16", (2, 3000))):
+    for mode, size in (("L", (8, 9)), ("RGBA", (9, 8)), ("P", (30, 8)), ("I;16", (10, 3000))):
         target.mkdir(exist_ok=True)
         Image.new(mode, size, 0).save(target / f"{size[0]}.png")
     for channels in (1, 3):
