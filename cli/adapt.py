@@ -60,9 +60,13 @@ def adapt(
     names = "-".join(Path(name).name.split(".")[0] for name in domains)
     place = out or Path("runs") / f"{loaded.name}-{names}"
     done = run(loaded, folders, place, before=before, plot=plot, device=device)
-    for name, accuracy in done.report.accuracies.items():
-        count = done.report.counts[name]
+    report = done.report
+    for number, (name, accuracy) in enumerate(report.accuracies.items()):
+        of_source = loaded.data.attribute is not None or number < loaded.data.sources
+        known = of_source and report.splits[name] == "train"
         typer.echo(
-            f"{name}: {100 * accuracy:.1f} % of {count} images are given their class", err=True
+            f"{name}: {100 * accuracy:.1f} % of {report.counts[name]} images are given their class"
+            + (", as most were in training" if known else ""),
+            err=True,
         )
     typer.echo(done.page)

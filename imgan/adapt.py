@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .evaluation.features import FeatureReport
-    from .training.loop import Trainer
+    from .inference.classify import Classifier
+    from .pipelines.dann import Dann
 
 MOST = 500
 """Points of a domain in the plots."""
@@ -66,7 +69,7 @@ def adapt(
             f"recipe {recipe.name} is of {recipe.pipeline}, not of domain adaptation; train it "
             "with imgan train"
         )
-    from .evaluation.features import FeatureReport, domain_names, evaluate_features
+    from .evaluation.features import FeatureReport, evaluate_features
     from .inference.classify import Classifier
     from .model_file import read_card
     from .pipelines.dann import Dann
@@ -78,24 +81,39 @@ def adapt(
 
         tsne_there()
     earlier = Classifier(before, device) if before else None  # its faults cost nothing
-    trainer = Trainer(
-        recipe, folders, out, device=device, quiet=quiet, pipeline=Dann(recipe, features)
-    )
-    names = domain_names(folders)
-    first = out / "results" / "before.png"
+    pipeline = Dann(recipe, features)
+    trainer = Trainer(recipe, folders, out, device=device, quiet=quiet, pipeline=pipeline)
     main = trainer.accelerator.is_main_process
-    if main and earlier is None and trainer.step_number == 0:
-        _at_start(trainer, names, plot, first)
-    model = trainer.run()
+    labelled = None if recipe.data.target_labels else recipe.data.sources
+    score = partial(evaluate_features, attribute=recipe.data.attribute, labelled=labelled)
+    if main and (earlier or trainer.step_number == 0):
+        with _untrained(pipeline, device) if earlier is None else nullcontext(earlier) as model:
+            report = score(model, folders, most=MOST)
+        _draw(report, plot, out / "results" / "before.png")
+    file = trainer.run()
     if not main:
-        return Adapted(model, out / "index.html", "", FeatureReport())
-    if earlier is not None:
-        _draw(evaluate_features(earlier, folders, names), names, plot, first)
-    report = evaluate_features(Classifier(model, device, features=features), folders, names)
-    _draw(report, names, plot, out / "results" / "after.png")
+        return Adapted(file, out / "index.html", "", FeatureReport())
+    trained = Classifier(file, device, features=features)
+    report = score(trained, folders)
+    _draw(report, plot, out / "results" / "after.png")
     _results(out, report, plot)
-    chosen = next(iter(read_card(model).scores), "")
-    return Adapted(model, write_run_page(out), chosen, report)
+    chosen = next(iter(read_card(file).scores), "")
+    return Adapted(file, write_run_page(out), chosen, report)
+
+
+@contextmanager
+def _untrained(pipeline: Dann, device: str | None) -> Iterator[Classifier]:
+    """The networks as they are when training begins."""
+    from .inference.classify import Classifier
+    from .model_file import Model
+
+    for network in pipeline.networks.values():
+        network.eval()
+    card = pipeline.card()
+    card.data = pipeline.data_card()
+    yield Classifier(Model(card, pipeline.networks), device)
+    for network in pipeline.networks.values():
+        network.train()
 
 
 def confusion(classes: list[str], report: FeatureReport, name: str) -> list[list[Any]]:
@@ -109,54 +127,14 @@ def confusion(classes: list[str], report: FeatureReport, name: str) -> list[list
     return [["", *classes], *([c, *row] for c, row in zip(classes, counts, strict=True))]
 
 
-def _at_start(trainer: Trainer, names: list[str], plot: str, file: Path) -> None:
-    """The features of the networks as they are when training begins."""
-    import torch
-
-    from .pipelines.choosing import outputs
-
-    pipeline: Any = trainer.pipeline
-    data, networks = pipeline.data, pipeline.networks
-    found = []
-    for network in networks.values():
-        network.eval()
-    with torch.no_grad():
-        for i, name in enumerate(names):
-            shelf = data.test.get(name) or (data.held_out + data.train[data.sources :])[i]
-            features, _, labels = outputs(networks, shelf, MOST)
-            found.append((features.numpy(), labels.numpy()))
-    for network in networks.values():
-        network.train()
-    _scatter(found, names, data.classes, plot, file)
-
-
-def _draw(report: FeatureReport, names: list[str], plot: str, file: Path) -> None:
-    import numpy as np
-
-    found, classes = [], []
-    for name in names:
-        answers = report.answers[name]
-        chosen = np.unique(np.linspace(0, len(answers.names) - 1, MOST).round().astype(int))
-        found.append((answers.features[chosen], answers.labels[chosen]))
-        classes = answers.classes
-    _scatter(found, names, classes, plot, file)
-
-
-def _scatter(
-    found: list[tuple[Any, Any]], names: list[str], classes: list[str], plot: str, file: Path
-) -> None:
-    import numpy as np
+def _draw(report: FeatureReport, plot: str, file: Path) -> None:
     from PIL import Image
 
     from .pipelines import scatter
 
-    features = np.concatenate([values for values, _ in found])
-    domains = np.concatenate([np.full(len(v), i) for i, (v, _) in enumerate(found)])
-    labels = np.concatenate([labels for _, labels in found])
-    points = scatter.tsne(features) if plot == "tsne" else scatter.principal(features)
-    groups = [("by domain", names, domains), ("by class (grey: not known)", classes, labels)]
+    points = scatter.tsne if plot == "tsne" else scatter.principal
     with replacing(file) as beside:
-        Image.fromarray(scatter.picture(points, groups)).save(beside)
+        Image.fromarray(scatter.of_domains(*report.some(MOST), points=points)).save(beside)
 
 
 def _results(out: Path, report: FeatureReport, plot: str) -> None:
@@ -171,12 +149,12 @@ def _results(out: Path, report: FeatureReport, plot: str) -> None:
         "columns": ["before", "after"],
         "rows": [{"name": f"features, by {method}", "images": ["before.png", "after.png"]}],
         "scores": scores,
-        "protocol": "Accuracy on the test split where there is one, else on all images, of a "
-        "source also those that were trained on; classes of a target are used for this alone. The "
-        "distance is the proxy A-distance of a linear critic.",
+        "protocol": "Accuracy on the test split where there is one, else on val or all images, of "
+        "a source also those that were trained on; classes of a target are used for this alone. "
+        "The distance is the proxy A-distance of a linear critic.",
     }
     for name in report.accuracies:
-        table = out / "results" / f"confusion-{name}.csv"
+        table = out / "results" / f"confusion-{name.replace('/', '_')}.csv"
         with replacing(table) as beside, beside.open("w", newline="", encoding="utf-8") as file:
             answers = report.answers[name]
             csv.writer(file).writerows(confusion(answers.classes, report, name))

@@ -16,6 +16,7 @@ from ..perceptual import Backbone
 from ..pipelines import make_pipeline
 from ..recipe import load_recipe, published
 from ..report import curves
+from ..report.run_charts import domains_of, run_charts
 from ..report.words import flat, spoken
 from ..shipped import resolve
 from ..training.run_folder import RunFolder
@@ -285,7 +286,7 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
         seconds=seconds,
         steps=first.recipe.train.steps,
         runs=[run.folder.relative_to(out).as_posix() for run in runs],
-        charts=curves.charts(rows, adversary.weight if adversary else 1.0),
+        charts=run_charts(rows, first.recipe.model_dump(mode="json"), domains_of(first.folder)),
         warnings=list(dict.fromkeys(warnings)),
     )
 
@@ -293,7 +294,6 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
 def _there(name: str, card: Card, first: Card) -> Arm:
     """A model as an arm: what its card says of it, and how its recipe is not the first one's."""
     adversary = card.recipe.get("adversary")
-    weight = adversary.get("weight", 1.0) if isinstance(adversary, Mapping) else 1.0
     kind: Kind = "adversarial" if adversary or card.cost == "adversarial" else "mse"
     if card.cost == "source only":
         kind = "other"
@@ -313,7 +313,7 @@ def _there(name: str, card: Card, first: Card) -> Arm:
         tuple(changes),
         cost=card.cost,
         steps=card.steps,
-        charts=curves.charts(rows, weight),
+        charts=run_charts(rows, card.recipe, card.data.get("domains", [])),
     )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from ..evaluation.features import FeatureReport, domain_names, evaluate_features
+from ..data.domains import domain_names
+from ..evaluation.features import MOST, FeatureReport, evaluate_features
 from ..inference.classify import Classifier
 from ..pipelines import scatter
 from .result import Comparison, Metric, Pane, Row
@@ -33,12 +32,14 @@ def compare_features(
             for key, value in _figures(report, names).items():
                 arm.figures.setdefault(key, []).append(value)
             if name not in rows:
-                rows[name] = Pane(name, arm.title, _plot(report, names))
+                drawn = scatter.of_domains(*report.some(POINTS), side=320)
+                rows[name] = Pane(name, arm.title, drawn)
     known = {key for arm in found.arms for key in arm.figures}
     found.metrics = [metric for metric in _metrics(names) if metric.key in known]
     found.protocol = [
-        "accuracy: share of right classes on the test split where there is one, else on all "
-        "images; classes of a target are used for this alone",
+        "accuracy: share of right classes on the test split where there is one, else on val or all "
+        f"images (of more than {MOST:,} evenly drawn), of a source also those that were trained "
+        "on; classes of a target are used for this alone",
         "distance of the domains: proxy A-distance of a linear critic over the features, 0 (it "
         "cannot tell them apart) to 2 (Ben-David et al. 2007)",
     ]
@@ -65,20 +66,3 @@ def _figures(report: FeatureReport, names: Sequence[str]) -> dict[str, float]:
         if name in report.accuracies
     }
     return found if report.distance is None else found | {"distance": report.distance}
-
-
-def _plot(report: FeatureReport, names: Sequence[str]) -> np.ndarray:
-    features, domains, labels = [], [], []
-    for number, name in enumerate(names):
-        answers = report.answers[name]
-        count = len(answers.names)
-        chosen = np.unique(np.linspace(0, count - 1, POINTS).round().astype(int))
-        features.append(answers.features[chosen])
-        domains.append(np.full(len(chosen), number))
-        labels.append(answers.labels[chosen])
-    classes = report.answers[names[0]].classes
-    groups = [
-        ("by domain", list(names), np.concatenate(domains)),
-        ("by class (grey: not known)", classes, np.concatenate(labels)),
-    ]
-    return scatter.picture(scatter.principal(np.concatenate(features)), groups, side=320)

@@ -143,7 +143,8 @@ class AdversarialStep:
         """Move the generator against a frozen critic.
 
         Args:
-            critic: as in `discriminator`; the MSE twin does not call it.
+            critic: as in `discriminator`; the MSE twin does not call it, and with an empty mapping
+                only ``extra`` is paid in this round.
             fake: generated samples with their graph.
             real: samples of the data, where the loss is relativistic or the critic unrolled.
             extra: further costs by name, already weighted. One that runs through the critic, such
@@ -166,7 +167,7 @@ class AdversarialStep:
             raise ValueError(f"extra losses may not be called {sorted(taken)}")
         rounds = [self._opponent(game) for game in rounds]
         with frozen(*self._critics):
-            if self.loss is not None:
+            if self.loss is not None and rounds:
                 log["g_adversarial"] = self._fool(self.loss, rounds, log)
                 costs.append(self.weight * log["g_adversarial"])
             if not costs:

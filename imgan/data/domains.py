@@ -21,49 +21,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
-from .labelled import Labelled, read_labelled
+from .labelled import read_labelled
+from .labelled_arrays import Labelled
 from .order import order
-from .pixels import to_bits
-from .prepared import Form, Progress, prepare, to_channels
-
-UNKNOWN = -1
-"""The number of the class where it is not known."""
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Images of one size, ``[S, S, C]`` uint8 each, with the numbers of their class and domain."""
-
-    pixels: NDArray[np.uint8] | list[Path]
-    labels: NDArray[np.int64]
-    domains: NDArray[np.int64]
-    names: list[str]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def image(self, index: int) -> Tensor:
-        """``[C, S, S]`` uint8."""
-        if isinstance(self.pixels, list):
-            stored: NDArray[Any] = np.load(self.pixels[index], mmap_mode="r")
-            pixels = to_bits(_middle(stored), 8)
-        else:
-            pixels = self.pixels[index]
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-    def images(self, chosen: Sequence[int]) -> Tensor:
-        """``[N, C, S, S]`` uint8."""
-        return torch.stack([self.image(i) for i in chosen])
-
-    def take(self, chosen: NDArray[np.int64]) -> Shelf:
-        """The images of these numbers."""
-        pixels = self.pixels
-        return Shelf(
-            [pixels[i] for i in chosen] if isinstance(pixels, list) else pixels[chosen],
-            self.labels[chosen],
-            self.domains[chosen],
-            [self.names[i] for i in chosen],
-        )
+from .prepared import Progress
+from .shelf import UNKNOWN, Shelf, shelved
 
 
 class Domains(Dataset[dict[str, Tensor]]):
@@ -143,8 +105,9 @@ def read_domains(
         progress: called with the images done and their number.
 
     Raises:
-        ImganError: a source has no classes, sources differ in theirs, a target has others, there is
-            a single domain, or nothing in a folder can be used.
+        ImganError: a source has no classes or nothing to train on, sources differ in theirs, a
+            target or a test split has others, there is a single domain, or nothing in a folder can
+            be used.
     """
     if not alone and how.attribute is None and len(folders) < 2:
         raise ImganError(
@@ -154,7 +117,7 @@ def read_domains(
     if len(folders) < how.sources:
         raise ImganError(f"data.sources is {how.sources} and there are {len(folders)} folders")
     found = [read_labelled(folder) for folder in folders]
-    names = _distinct([_name(folder) for folder in folders])
+    names = domain_names(folders)
     classes = _classes(found[: how.sources], folders)
     found = [
         parts if i < how.sources else _target(parts, classes, folders[i], how.target_labels)
@@ -172,21 +135,21 @@ def read_domains(
 
         def shelf(part: Labelled, number: int = number) -> Shelf:
             where = _domain_numbers(part, domains, how.attribute, number)
-            return _shelf(part, where, classes, how, skipped, progress)
+            return shelved(part, classes, where, how.size, how.channels, skipped, progress)
 
         ready = {split: shelf(part) for split, part in parts.items()}
         ready = {split: one for split, one in ready.items() if len(one)}
-        if not ready:
-            reason = f": {next(iter(skipped.items()))}" if skipped else ""
+        if not ready or (number < how.sources and "train" not in ready):
+            reason = "".join(f": {file}, {why}" for file, why in list(skipped.items())[:1])
             raise ImganError(f"no image in {folders[number]} can be used{reason}")
         own = ready.get("train") or next(iter(ready.values()))
         tested = ready.get("test")
         if number < how.sources:
-            own, kept = _split(own, how) if "val" not in ready else (own, ready["val"])
+            own, kept = (own, ready["val"]) if _known(ready.get("val")) else _split(own, how)
             held_out.append(kept)
-        elif tested is None and (own.labels != UNKNOWN).any():
+        elif tested is None:
             tested = own
-        if tested is not None and (tested.labels != UNKNOWN).any():
+        if tested is not None and _known(tested):
             test[names[number]] = tested
         if number >= how.sources:
             own = replace(own, labels=np.full_like(own.labels, UNKNOWN))
@@ -194,15 +157,33 @@ def read_domains(
     return Domains(train, held_out, test, classes, domains, how.sources, how.seed), skipped
 
 
-def shelf_of(
-    part: Labelled, classes: list[str], size: int, channels: int
-) -> tuple[Shelf, list[str]]:
-    """A split's images for a trained model, and the files left out; other classes are `UNKNOWN`."""
-    how = Reading(size, channels, 0, 0.0, None, True, 0)
-    skipped: dict[str, str] = {}
-    where = np.zeros(len(part), dtype=np.int64)
-    made = _shelf(part, where, classes, how, skipped, lambda done, total: None)
-    return made, [f"{file}: {reason}" for file, reason in skipped.items()]
+def domain_names(folders: Sequence[Path]) -> list[str]:
+    """A name for each domain: its folder's or file's, numbered where two are alike."""
+    names = [p.resolve().name if p.is_dir() else p.name.split(".")[0] for p in folders]
+    return [n if names.count(n) == 1 else f"{n} {i}" for i, n in enumerate(names, 1)]
+
+
+def _known(shelf: Shelf | None) -> bool:
+    return shelf is not None and bool((shelf.labels != UNKNOWN).any())
+
+
+def _split(shelf: Shelf, how: Reading) -> tuple[Shelf, Shelf]:
+    """What is trained on, and the share that is held out; an only image of a class is trained on.
+
+    Where nothing can be held out, all is looked at for choosing, too.
+    """
+    drawn = np.random.default_rng((how.seed, 1)).permutation(len(shelf))
+    count = max(1, round(how.held_out * len(shelf)))
+    left = dict(zip(*np.unique(shelf.labels, return_counts=True), strict=True))
+    held = []
+    for i in drawn[:count]:
+        if left[shelf.labels[i]] > 1:
+            left[shelf.labels[i]] -= 1
+            held.append(i)
+    if not held:
+        return shelf, shelf
+    kept = np.sort(np.array(held))
+    return shelf.take(np.setdiff1d(np.arange(len(shelf)), kept)), shelf.take(kept)
 
 
 # -- classes and domains -------------------------------------------------------------------------
@@ -211,13 +192,30 @@ def shelf_of(
 def _classes(sources: Sequence[dict[str, Labelled]], folders: Sequence[Path]) -> list[str]:
     found: list[set[str]] = []
     for parts, folder in zip(sources, folders, strict=False):
-        part = parts.get("train") or next(iter(parts.values()))
-        if part.labels is None:
+        if "train" not in parts:
             raise ImganError(
-                f"the source {folder} has no classes; give a folder with a folder a class, or a "
-                "table with the columns path and label"
+                f"the source {folder} has nothing to train on, {' and '.join(parts)} alone; name "
+                "that split train"
             )
-        found.append(set(part.labels))
+        own = parts["train"]
+        if own.labels is None:
+            raise ImganError(
+                f"the source {folder} has no classes{_beside(own, folder)}; give a folder with a "
+                "folder a class, or a table with the columns path and label"
+            )
+        if "" in own.labels:
+            name = own.names[own.labels.index("")]
+            raise ImganError(
+                f"the source {folder} tells no class of {own.labels.count('')} of its {len(own)} "
+                f"images, the first of them {name}; give them one, or leave them out"
+            )
+        found.append(set(own.labels))
+        for split, part in parts.items():
+            if other := set(part.labels or ()) - found[-1] - {""}:
+                raise ImganError(
+                    f"the {split} split of {folder} has classes that its train split has not "
+                    f"({_some(other)}); name them alike"
+                )
         if found[-1] != found[0]:
             raise ImganError(
                 f"{folders[0]} and {folder} differ in their classes ({_some(found[0] ^ found[-1])} "
@@ -225,7 +223,14 @@ def _classes(sources: Sequence[dict[str, Labelled]], folders: Sequence[Path]) ->
             )
     if len(found[0]) < 2:
         raise ImganError(f"the source {folders[0]} has one class only, {_some(found[0])}")
-    return sorted(found[0], key=_natural)
+    return sorted(found[0], key=natural)
+
+
+def _beside(part: Labelled, folder: Path) -> str:
+    """Where a folder's only fault are images beside the folders of classes: the first of them."""
+    loose = [name for name in part.names if len(Path(name).parts) == 1]
+    mixed = folder.is_dir() and len(loose) < len(part)
+    return f", as {loose[0]} lies beside the folders" if mixed and loose else ""
 
 
 def _target(
@@ -234,7 +239,7 @@ def _target(
     if not labels:
         return {split: replace(part, labels=None) for split, part in parts.items()}
     for part in parts.values():
-        if other := set(part.labels or ()) - set(classes):
+        if other := set(part.labels or ()) - {*classes, ""}:
             raise ImganError(
                 f"the target {folder} has classes that the source has not ({_some(other)}); name "
                 "them alike, or set data.target_labels: false to take its images without classes"
@@ -255,7 +260,7 @@ def _attribute_values(
                     "a column of a table or an array of an .npz)"
                 )
             values |= set(part.attributes[attribute])
-    return sorted(values, key=_natural)
+    return sorted(values, key=natural)
 
 
 def _domain_numbers(
@@ -268,77 +273,10 @@ def _domain_numbers(
 
 
 def _some(names: set[str]) -> str:
-    listed = sorted(names, key=_natural)
+    listed = sorted(names, key=natural)
     return ", ".join(listed[:5]) + (f" and {len(listed) - 5} more" if len(listed) > 5 else "")
 
 
-def _natural(text: str) -> list[Any]:
+def natural(text: str) -> list[Any]:
+    """A key that sorts 9 before 10."""
     return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", text) if p]
-
-
-def _name(folder: Path) -> str:
-    name = folder.resolve().name
-    return name if folder.is_dir() else name.split(".")[0]
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """Two folders of one name get numbers."""
-    return [n if names.count(n) == 1 else f"{n} {i}" for i, n in enumerate(names, 1)]
-
-
-# -- pixels --------------------------------------------------------------------------------------
-
-
-def _shelf(
-    part: Labelled,
-    domains: NDArray[np.int64],
-    classes: list[str],
-    how: Reading,
-    skipped: dict[str, str],
-    progress: Progress,
-) -> Shelf:
-    places = {name: i for i, name in enumerate(classes)}
-    names = part.labels if part.labels is not None else [""] * len(part)
-    labels = np.array([places.get(name, UNKNOWN) for name in names], dtype=np.int64)
-    if part.pixels is not None:
-        return Shelf(_sized(part.pixels, how), labels, domains, part.names)
-    results = prepare(part.files, None, Form(how.channels, "shorter", how.size, how.size), progress)
-    good = [i for i, result in enumerate(results) if not isinstance(result, str)]
-    skipped |= {str(part.files[i]): r for i, r in enumerate(results) if isinstance(r, str)}
-    chosen = np.array(good, dtype=np.int64)
-    files = [results[i][0] for i in good]
-    return Shelf(files, labels[chosen], domains[chosen], [part.names[i] for i in good])
-
-
-def _sized(pixels: NDArray[np.uint8], how: Reading) -> NDArray[np.uint8]:
-    """Arrays at the size and with the channels that are trained."""
-    from torch.nn.functional import interpolate
-
-    size = (how.size, how.size)
-    pieces = []
-    for start in range(0, len(pixels), 4096):
-        piece = pixels[start : start + 4096]
-        if piece.shape[1:3] != size:
-            planes = torch.from_numpy(piece).permute(0, 3, 1, 2).float()
-            made = interpolate(planes, size, mode="bilinear", antialias=True)
-            piece = made.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-        if piece.shape[3] != how.channels:
-            piece = np.stack([to_channels(one, how.channels) for one in piece])
-        pieces.append(piece)
-    return np.concatenate(pieces) if pieces else np.zeros((0, *size, how.channels), np.uint8)
-
-
-def _middle(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The square in the middle."""
-    side = min(pixels.shape[:2])
-    top, left = ((length - side) // 2 for length in pixels.shape[:2])
-    return pixels[top : top + side, left : left + side]
-
-
-def _split(shelf: Shelf, how: Reading) -> tuple[Shelf, Shelf]:
-    """What is trained on, and the share that is held out, at least one image."""
-    order = np.random.default_rng((how.seed, 1)).permutation(len(shelf))
-    count = max(1, round(how.held_out * len(shelf)))
-    if count >= len(shelf):  # a single image
-        return shelf, shelf
-    return shelf.take(np.sort(order[count:])), shelf.take(np.sort(order[:count]))

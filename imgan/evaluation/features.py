@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,27 +12,51 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from ..data.domains import domain_names, natural
 from ..data.labelled import read_labelled
+from ..data.labelled_arrays import Labelled
+from ..data.shelf import UNKNOWN
 from ..errors import ImganError
 from ..inference.classify import Answers, Classifier
 from ..model_file import read_card
 
 MOST = 5000
-"""So many images of a domain are scored at most where it has no test split."""
+"""So many images of a domain are scored at most where it has no test split, evenly."""
 
 
 @dataclass
 class FeatureReport:
-    """`accuracies` by domain, where its classes are known; `answers` by domain.
+    """`accuracies` by domain, where its classes are known; `answers` and `splits` by domain.
 
-    `distance` is the proxy A-distance between all domains, 2 (1 - 2 error) of a linear critic over
-    the features, from 0 (it can tell nothing) to 2 (Ben-David et al. 2007; Ganin et al. 2016).
+    `counts` are the images that an accuracy is of, or all where no class is known.
+    `splits` tells which split was scored, "train" where there are none. `distance` is the proxy
+    A-distance between all domains, 2 (1 - 2 error) of a linear critic over the features, from 0 (it
+    can tell nothing) to 2 (Ben-David et al. 2007; Ganin et al. 2016); None where a domain has a
+    single image.
     """
 
     accuracies: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, str] = field(default_factory=dict)
     distance: float | None = None
     answers: dict[str, Answers] = field(default_factory=dict)
+
+    def some(
+        self, most: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64], list[str], NDArray[np.int64], list[str]]:
+        """Up to `most` images of each domain, evenly, as `scatter.of_domains` takes them.
+
+        Features ``[N, F]``, the number of each one's domain ``[N]``, the domains' names, the number
+        of each one's class ``[N]``, the classes' names.
+        """
+        found, classes = [], []
+        for number, answers in enumerate(self.answers.values()):
+            chosen = np.linspace(0, len(answers.names) - 1, min(most, len(answers.names)))
+            at = chosen.round().astype(int)
+            found.append((answers.features[at], np.full(len(at), number), answers.labels[at]))
+            classes = answers.classes
+        features, domains, labels = (np.concatenate(v) for v in zip(*found, strict=True))
+        return features, domains, list(self.answers), labels, classes
 
 
 def is_classifier(model: str | Path) -> bool:
@@ -44,41 +68,67 @@ def is_classifier(model: str | Path) -> bool:
 
 
 def evaluate_features(
-    model: Classifier, data: Sequence[Path], names: Sequence[str] | None = None
+    model: Classifier,
+    data: Sequence[Path],
+    names: Sequence[str] | None = None,
+    attribute: str | None = None,
+    most: int | None = None,
+    labelled: int | None = None,
 ) -> FeatureReport:
-    """Score a model on domains: their test splits, or all there is.
+    """Score a model on domains: their test splits, or `val` or all, of these at most `MOST` images.
 
     Args:
         model: see `Classifier`.
         data: each what `imgan.data.labelled` understands.
         names: of the domains; by default the files' own.
+        attribute: its values are the domains, instead of the files.
+        most: images of a file, evenly.
+        labelled: the classes of so many of `data` alone are read, of the first ones.
 
     Raises:
-        ImganError: nothing of a domain can be used.
+        ImganError: nothing of a domain can be used, or it lacks the attribute.
     """
     report = FeatureReport()
-    for path, name in zip(data, names or [Path(p).name for p in data], strict=True):
+    found: dict[str, list[Answers]] = {}
+    for number, (path, name) in enumerate(zip(data, names or domain_names(data), strict=True)):
         parts = read_labelled(path)
-        part = parts.get("test") or parts.get("val") or parts["train"]
-        if "test" not in parts and len(part) > MOST:
-            chosen = np.linspace(0, len(part) - 1, MOST).round().astype(int)
-            part = part.take(chosen.tolist())
-        shelf, bad = model.shelf(part)
-        if not len(shelf):
+        split = next(split for split in ("test", "val", "train") if split in parts)
+        part, bad = parts[split], []
+        limit = most if split == "test" else min(most or MOST, MOST)
+        if limit and len(part) > limit:
+            part = part.take(np.linspace(0, len(part) - 1, limit).round().astype(int).tolist())
+        if labelled is not None and number >= labelled:
+            part = replace(part, labels=None)
+        for domain, own in _by(part, attribute, name):
+            shelf, left_out = model.shelf(own)
+            bad += left_out
+            if len(shelf):
+                found.setdefault(domain, []).append(model.answers(shelf))
+                report.splits[domain] = split
+        if len(bad) == len(part):
             raise ImganError(f"no image of {path} can be used: {bad[0]}")
-        answers = report.answers[name] = model.answers(shelf)
-        report.counts[name] = len(shelf)
+    for name in sorted(found, key=natural) if attribute else found:
+        answers = report.answers[name] = Answers.joined(found[name])
+        report.counts[name] = len(answers.names)
         if answers.accuracy is not None:
             report.accuracies[name] = answers.accuracy
-    if len(report.answers) > 1:
+            report.counts[name] = int((answers.labels != UNKNOWN).sum())
+    if len(report.answers) > 1 and all(len(one.names) > 1 for one in report.answers.values()):
         report.distance = proxy_distance([one.features for one in report.answers.values()])
     return report
 
 
-def domain_names(data: Sequence[Path]) -> list[str]:
-    """A name for each domain: its folder's or file's, numbered where two are alike."""
-    names = [p.resolve().name if p.is_dir() else p.name.split(".")[0] for p in data]
-    return [n if names.count(n) == 1 else f"{n} {i + 1}" for i, n in enumerate(names)]
+def _by(part: Labelled, attribute: str | None, name: str) -> list[tuple[str, Labelled]]:
+    """The images by domain: all are of one, or of that which the attribute tells."""
+    if attribute is None:
+        return [(name, part)]
+    values = part.attributes.get(attribute)
+    if values is None:
+        raise ImganError(f"{name} has no attribute {attribute}")
+    return [
+        (one, part.take([i for i, value in enumerate(values) if value == one]))
+        for one in dict.fromkeys(values)
+    ]
 
 
 def proxy_distance(

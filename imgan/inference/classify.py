@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..data.domains import UNKNOWN, Shelf, shelf_of
-from ..data.labelled import Labelled, read_labelled
+from ..data.labelled import read_labelled
+from ..data.labelled_arrays import Labelled
+from ..data.shelf import UNKNOWN, Shelf, shelf_of
 from ..errors import ImganError
 from ..files import replacing
-from ..model_file import Card, load_model, read_card
+from ..model_file import Model, load_model, read_card
 from .device import choose
 
 Progress = Callable[[int, int], None]
@@ -50,12 +52,24 @@ class Answers:
             return None
         return float((self.probabilities.argmax(1) == self.labels)[known].mean())
 
+    @staticmethod
+    def joined(found: Sequence[Answers]) -> Answers:
+        """Those of several sets of images in one."""
+        return Answers(
+            [name for one in found for name in one.names],
+            found[0].classes,
+            *(
+                np.concatenate([getattr(one, field) for one in found])
+                for field in ("probabilities", "features", "labels")
+            ),
+        )
+
 
 class Classifier:
     """A model of classes, ready to use.
 
     Args:
-        model: a model file.
+        model: a model file, or one that is loaded.
         device: see `imgan.inference.device.choose`.
         precision: as there.
         features: the module it was trained with, where that was the caller's own.
@@ -66,22 +80,16 @@ class Classifier:
 
     def __init__(
         self,
-        model: str | Path,
+        model: str | Path | Model,
         device: str | None = None,
         precision: str = "float32",
         features: nn.Module | None = None,
     ) -> None:
-        path = Path(model)
-        self.card = read_card(path)
-        if self.card.pipeline != "dann":
-            raise ImganError(
-                f"{path} is a model of {self.card.pipeline}, which tells no classes; imgan adapt "
-                "trains one that does"
-            )
         self.device, self.dtype = choose(device, precision)
-        networks = _networks(path, self.card, features)
-        self._features = networks["features"].to(self.device)
-        self._head = networks["classifier"].to(self.device)
+        loaded = model if isinstance(model, Model) else _loaded(Path(model), features)
+        self.card = loaded.card
+        self._features = loaded.networks["features"].to(self.device)
+        self._head = loaded.networks["classifier"].to(self.device)
         self.classes: list[str] = [str(name) for name in self.card.data["classes"]]
         self.size = int(self.card.data["size"])
 
@@ -90,17 +98,15 @@ class Classifier:
         return shelf_of(part, self.classes, self.size, self.card.channels)
 
     @torch.no_grad()
-    def answers(
-        self, shelf: Shelf, batch: int = 250, progress: Progress = lambda done, total: None
-    ) -> Answers:
+    def answers(self, shelf: Shelf, progress: Progress = lambda done, total: None) -> Answers:
         """Features and probabilities of every image on the shelf."""
-        features, shares = [], []
-        for start in range(0, len(shelf), batch):
-            chosen = range(start, min(start + batch, len(shelf)))
-            one, two = self._pair(shelf.images(chosen))
+        features, shares, done = [], [], 0
+        for images in shelf.portions():
+            one, two = self._pair(images)
             features.append(one)
             shares.append(two)
-            progress(chosen.stop, len(shelf))
+            done += len(images)
+            progress(done, len(shelf))
         return Answers(
             list(shelf.names),
             self.classes,
@@ -155,14 +161,7 @@ def classify(
                 found.append(answers)
     if not found:
         raise ImganError("none of the images can be used")
-    return Answers(
-        [name for one in found for name in one.names],
-        model.classes,
-        *(
-            np.concatenate([getattr(one, field) for one in found])
-            for field in ("probabilities", "features", "labels")
-        ),
-    )
+    return Answers.joined(found)
 
 
 def write_predictions(answers: Answers, target: Path | TextIO) -> None:
@@ -226,10 +225,16 @@ def write_features(answers: Answers, target: Path) -> None:
         parquet.write_table(table, beside)
 
 
-def _writing(target: Path) -> Any:
-    if target.parent.exists() and not target.parent.is_dir():
-        raise ImganError(f"{target.parent} is a file; give a folder for {target.name}")
-    return replacing(target)
+@contextmanager
+def _writing(target: Path) -> Iterator[Path]:
+    """A place beside the target that takes its place when all is written."""
+    try:
+        with replacing(target) as beside:
+            yield beside
+    except OSError as error:
+        raise ImganError(
+            f"{target} cannot be written ({error.strerror or error}); take another --out"
+        ) from None
 
 
 def _label(answers: Answers, index: int) -> str:
@@ -246,13 +251,19 @@ def _prefix(path: str | Path, split: str, several: bool) -> str:
     return f"{path}:{split}:"
 
 
-def _networks(path: Path, card: Card, features: nn.Module | None) -> dict[str, nn.Module]:
+def _loaded(path: Path, features: nn.Module | None) -> Model:
+    card = read_card(path)
+    if card.pipeline != "dann":
+        raise ImganError(
+            f"{path} is a model of {card.pipeline}, which tells no classes; imgan adapt trains one "
+            "that does"
+        )
     if card.networks["features"].name != "own":
-        return load_model(path).networks
+        return load_model(path)
     if features is None:
         made = card.networks["features"].arguments.get("class", "a module")
         raise ImganError(
             f"{path} was trained with a module of the caller's own ({made}); use it from Python: "
             "Classifier(path, features=that module)"
         )
-    return load_model(path, {"features": features}).networks
+    return load_model(path, {"features": features})

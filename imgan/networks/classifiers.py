@@ -83,7 +83,9 @@ class Torchvision(nn.Module):
     ``[N, 3, H, W] -> [N, F]``.
 
     Input in [-1, 1]; it is brought to the mean and deviation of ImageNet, with which torchvision's
-    weights were trained. ``weights`` is a state dict of torchvision's; without it they are random.
+    weights were trained. ``weights`` is a state dict of torchvision's, in which the last layer may
+    be of other classes or not there; without it they are random. ValueError: there is no such
+    classifier; KeyError: ``weights`` are of another.
     """
 
     def __init__(self, model: str = "resnet18", weights: dict[str, Any] | None = None) -> None:
@@ -100,9 +102,6 @@ class Torchvision(nn.Module):
         if options:
             options["aux_logits"] = False
         self.model = get_model(model, weights=None, **options)
-        if weights is not None:
-            own = self.model.state_dict()
-            self.model.load_state_dict({k: v for k, v in weights.items() if k in own})
         linear = [(n, m) for n, m in self.model.named_modules() if isinstance(m, nn.Linear)]
         if not linear:
             raise ValueError(f"{model} has no last linear layer under which its features could be")
@@ -110,11 +109,21 @@ class Torchvision(nn.Module):
         self.features = last.in_features
         holder, _, leaf = name.rpartition(".")
         setattr(self.model.get_submodule(holder), leaf, nn.Identity())
+        if weights is not None:
+            self._take(weights)
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
 
     mean: Tensor
     deviation: Tensor
+
+    def _take(self, weights: dict[str, Any]) -> None:
+        own = self.model.state_dict()
+        fits = {k: v for k, v in weights.items() if k in own and v.shape == own[k].shape}
+        missing = [k for k in own if k not in fits and not k.endswith("num_batches_tracked")]
+        if missing:
+            raise KeyError(f"{len(missing)} of {len(own)} tensors do not fit, as {missing[0]}")
+        self.model.load_state_dict(fits, strict=False)
 
     def forward(self, images: Tensor) -> Tensor:
         found: Tensor = self.model(((images + 1) / 2 - self.mean) / self.deviation)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.domains import conditioned, entropy, information
-from ..data.domains import UNKNOWN, Domains, Shelf
+from ..data.domains import Domains
+from ..data.shelf import UNKNOWN, Shelf
 from .pipeline import Networks
 
 MOST = 2000
 """So many images of a shelf are looked at."""
-
-PART = 250
 
 WORDS = {
     "information": "information of the target's classes times source accuracy",
@@ -28,17 +27,12 @@ WORDS = {
 """What each rule goes by; more is better."""
 
 
-def outputs(networks: Networks, shelf: Shelf, most: int = MOST) -> tuple[Tensor, Tensor, Tensor]:
-    """Features ``[N, F]``, logits ``[N, K]`` and labels ``[N]`` of up to `most` images, evenly."""
+def outputs(networks: Networks, shelf: Shelf, most: int = MOST) -> tuple[Tensor, Tensor, Shelf]:
+    """Features ``[N, F]`` and logits ``[N, K]`` of up to `most` images, evenly, and these."""
     chosen = np.unique(np.linspace(0, len(shelf) - 1, min(most, len(shelf))).round().astype(int))
-    found = [_pair(networks, images) for images in _parts(shelf, chosen.tolist())]
+    found = [_pair(networks, images) for images in shelf.portions(chosen.tolist())]
     features, logits = (torch.cat(values) for values in zip(*found, strict=True))
-    return features, logits, torch.from_numpy(shelf.labels[chosen])
-
-
-def _parts(shelf: Shelf, chosen: list[int]) -> Iterator[Tensor]:
-    for start in range(0, len(chosen), PART):
-        yield shelf.images(chosen[start : start + PART])
+    return features, logits, shelf.take(chosen)
 
 
 def _pair(networks: Networks, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,8 +46,10 @@ def unit(images: Tensor) -> Tensor:
     return images.float().div_(127.5).sub_(1)
 
 
-def accuracy(logits: Tensor, labels: Tensor) -> float:
+def accuracy(found: Sequence[tuple[Tensor, Tensor, Shelf]]) -> float:
     """The share of the images with a known class that are given it."""
+    logits = torch.cat([values for _, values, _ in found])
+    labels = torch.from_numpy(np.concatenate([shelf.labels for *_, shelf in found]))
     known = labels != UNKNOWN
     return float((logits.argmax(1)[known] == labels[known]).float().mean())
 
@@ -69,9 +65,7 @@ def scores(
     targets = [outputs(networks, shelf) for shelf in data.train[data.sources :]] or held_out
     logits = torch.cat([values for _, values, _ in targets])
     top = math.log(len(data.classes))
-    source = accuracy(
-        torch.cat([values for _, values, _ in held_out]), torch.cat([y for *_, y in held_out])
-    )
+    source = accuracy(held_out)
     found = {
         "information": float(information(logits)) / top * source,
         "entropy": 1 - float(entropy(logits).mean()) / top,
@@ -86,6 +80,5 @@ def scores(
         critic.train()
         found["confusion"] = float(entropy(judged).mean()) / math.log(len(data.domains))
     for name, shelf in data.test.items():
-        _, answers, labels = outputs(networks, shelf, len(shelf))
-        found[f"accuracy {name}"] = accuracy(answers, labels)
+        found[f"accuracy {name}"] = accuracy([outputs(networks, shelf, len(shelf))])
     return found

@@ -15,13 +15,15 @@ from torch.nn.functional import cross_entropy
 from .. import __version__
 from ..core import EMA, AdversarialStep, Log, reversal_strength, reverse_gradient
 from ..core.domains import conditioned, entropy, marginal_entropy, moment_distance
-from ..data.domains import UNKNOWN, Domains, Reading, read_domains
+from ..data.domains import Domains, Reading, read_domains
 from ..data.jitter import Jitter
+from ..data.shelf import UNKNOWN
 from ..errors import ImganError
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
-from ..recipe.dann import DannRecipe, TorchvisionSpec
+from ..recipe.dann import DannRecipe
 from . import choosing, scatter
+from .backbones import backbone
 from .choosing import unit
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
@@ -78,24 +80,9 @@ class Dann:
 
     def _make(self) -> None:
         recipe = self.recipe
-        spec = recipe.features
-        arguments = spec.model_dump(exclude={"name", "weights"})
-        if spec.name in ("digits", "paper-digits"):
-            arguments |= {"channels": recipe.channels, "size": recipe.data.size}
-        try:
-            features = self._own or build(spec.name, arguments)
-        except ValueError as error:
-            raise ImganError(f"features: {error}") from None
-        if isinstance(spec, TorchvisionSpec) and spec.weights:
-            features = pretrained(spec)
-        width = _width(features, recipe.channels, recipe.data.size)
-        if self._own is not None:
-            arguments = {"class": type(features).__qualname__, "features": width}
+        features, made, width = backbone(recipe, self._own)
         head = {"features": width, "classes": len(self.data.classes)}
-        self._cards = {
-            "features": NetworkCard(name=spec.name, arguments=arguments),
-            "classifier": NetworkCard(name="head", arguments=head),
-        }
+        self._cards = {"features": made, "classifier": NetworkCard(name="head", arguments=head)}
         self.networks |= {"features": features, "classifier": build("head", head)}
         if recipe.init:
             self._parent = start_from(self.networks, recipe.init)
@@ -194,9 +181,9 @@ class Dann:
             costs["consistency"] = target.consistency * (each * sure).mean()
             log["sure"] = sure.mean()
         if target.entropy:
-            costs["entropy"] = target.entropy * entropy(logits).mean()
+            costs["target_entropy"] = target.entropy * entropy(logits).mean()
         if target.diversity:
-            costs["diversity"] = -target.diversity * marginal_entropy(logits)
+            costs["target_diversity"] = -target.diversity * marginal_entropy(logits)
         return costs
 
     def _matched(self, features: Tensor, domains: Tensor, progress: float) -> dict[str, Tensor]:
@@ -222,8 +209,8 @@ class Dann:
         """A game a domain: its features are real, those of the others are to be taken for them."""
         assert self.recipe.adversary is not None
         here = [int(d) for d in torch.unique(domains)]
-        if len(here) < 2:  # of an attribute, a batch may hold one value only
-            return step.generator(None, fake=seen, extra=costs) if step.loss is None else {}
+        if len(here) < 2:  # of an attribute, a batch may hold one value only: there is no game
+            return step.generator({}, fake={}, extra=costs)
         real = {str(d): seen[domains == d] for d in here}
         fake = {str(d): seen[domains != d] for d in here}
 
@@ -262,16 +249,14 @@ class Dann:
         data = self.data
         shelves = data.held_out + data.train[data.sources :]
         found = [choosing.outputs(networks, shelf, SHOWN) for shelf in shelves]
-        features = torch.cat([values for values, *_ in found]).numpy()
-        guessed = torch.cat([logits.argmax(1) for _, logits, _ in found]).numpy()
-        domains = np.concatenate(
-            [np.full(len(f), int(s.domains[0])) for (f, *_), s in zip(found, shelves, strict=True)]
+        drawn = scatter.of_domains(
+            torch.cat([values for values, *_ in found]).numpy(),
+            np.concatenate([shelf.domains for *_, shelf in found]),
+            data.domains,
+            torch.cat([logits.argmax(1) for _, logits, _ in found]).numpy(),
+            data.classes,
+            "by the class that is said",
         )
-        groups = [
-            ("by domain", data.domains, domains),
-            ("by the class that is said", data.classes, guessed),
-        ]
-        drawn = scatter.picture(scatter.principal(features), groups)
         return torch.from_numpy(drawn).permute(2, 0, 1).float() / 255
 
     def card(self) -> Card:
@@ -291,50 +276,6 @@ class Dann:
             version=__version__,
             parent=self._parent,
         )
-
-
-def pretrained(spec: TorchvisionSpec) -> nn.Module:
-    """A backbone of torchvision's with weights from a file or its download.
-
-    Raises:
-        ImganError: there is no such file, or it holds other weights.
-    """
-    from ..networks.classifiers import Torchvision
-
-    try:
-        if spec.weights == "download":
-            from torchvision.models import get_model_weights
-
-            weights = get_model_weights(spec.model).DEFAULT.get_state_dict(progress=False)
-        elif Path(str(spec.weights)).suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            weights = load_file(str(spec.weights))
-        else:
-            weights = torch.load(str(spec.weights), map_location="cpu", weights_only=True)
-        return Torchvision(spec.model, weights)
-    except FileNotFoundError:
-        raise ImganError(f"features.weights: there is no file {spec.weights}") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise ImganError(
-            f"features.weights: {spec.weights} gives no weights of {spec.model} ({reason})"
-        ) from None
-
-
-def _width(features: nn.Module, channels: int, size: int) -> int:
-    """How many features a module makes of an image."""
-    known = getattr(features, "features", None)
-    if isinstance(known, int):
-        return known
-    was = features.training
-    features.eval()
-    with torch.no_grad():
-        made = features(torch.zeros(2, channels, size, size))
-    features.train(was)
-    if made.ndim != 2:
-        raise ImganError(f"the features are to be [N, F], and this module makes {list(made.shape)}")
-    return int(made.shape[1])
 
 
 def _strength(steepness: float | None, progress: float) -> float:

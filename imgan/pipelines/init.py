@@ -38,7 +38,7 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
         network.load_state_dict(agreeing, strict=False)
     if not fits:
         raise ImganError(
-            f"init: the weights of {path} do not fit the generator; take a model of its family"
+            f"init: the weights of {path} fit none of the networks; take a model of their family"
         )
     return model.card
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,25 @@ def tsne_there() -> None:
         raise ImganError("t-SNE needs scikit-learn: pip install scikit-learn, or take --plot pca")
 
 
+def of_domains(
+    features: NDArray[Any],
+    domains: NDArray[np.int64],
+    names: Sequence[str],
+    classes: NDArray[np.int64],
+    class_names: Sequence[str],
+    title: str = "by class (grey: not known)",
+    side: int = 460,
+    points: Callable[[NDArray[Any]], Points] = principal,
+) -> NDArray[np.uint8]:
+    """Features ``[N, F]`` as points, once by domain ``[N]`` and once by class ``[N]``.
+
+    `names` and `class_names` are those of the numbers, `title` stands over the classes; of `side`
+    see `picture`, and `points` is `principal` or `tsne`.
+    """
+    groups = [("by domain", names, domains), (title, class_names, classes)]
+    return picture(points(features), groups, side)
+
+
 def picture(
     points: Points,
     groups: Sequence[tuple[str, Sequence[str], NDArray[np.int64]]],
@@ -93,11 +112,13 @@ def picture(
             y = fine * (head + 10 + places[i, 1] * (side - 20))
             r = fine * 2.2
             draw.ellipse((x - r, y - r, x + r, y + r), colours[group[i]])  # -1 is the last
+        columns = max(1, min(COLUMNS, len(names)))
+        letters = int((side / columns - 14) / 7)
         for i, name in enumerate(names[:SHOWN]):
-            x = left + fine * (i % COLUMNS) * side / COLUMNS
-            y = fine * (head + side + 8 + 18 * (i // COLUMNS))
+            x = left + fine * (i % columns) * side / columns
+            y = fine * (head + side + 8 + 18 * (i // columns))
             draw.ellipse((x, y + 4 * fine, x + 8 * fine, y + 12 * fine), colours[i])
-            draw.text((x + 12 * fine, y), name[:11], "#333333", font=small)
+            draw.text((x + 12 * fine, y), name[:letters], "#333333", font=small)
     return np.array(canvas.reduce(fine))
 
 

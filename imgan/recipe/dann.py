@@ -56,10 +56,11 @@ class DomainAdversary(Adversary):
     """The game over features: the critic tells the domain, the features make that impossible.
 
     ``game: reversal`` is one backward pass with the gradient reversed (Ganin et al. 2016), cross-
-    entropy alone; ``game: moves`` alternates moves, with every loss and penalty of the core, a
-    game a domain. In both `weight` is reached along ``2 / (1 + exp(-steepness * progress)) - 1``;
-    steepness null pays it in full from the start. A `conditional` critic sees features times class
-    probabilities (CDAN, Long et al. 2018).
+    entropy alone, in which the critic moves by ``train.optimizer``; ``game: moves`` alternates
+    moves, with every loss and penalty of the core, a game a domain. In both `weight` is reached
+    along ``2 / (1 + exp(-steepness * progress)) - 1``; steepness null pays it in full from the
+    start. A `conditional` critic sees features times class probabilities (CDAN, Long et al. 2018,
+    without its weights by entropy).
     """
 
     game: Literal["reversal", "moves"] = "reversal"
@@ -76,6 +77,12 @@ class DomainAdversary(Adversary):
             raise ValueError(
                 "gradient reversal is one pass with cross-entropy; for another loss, penalties, "
                 "noise or more moves of the critic set game: moves"
+            )
+        rates = type(self).model_fields["optimizer"].default
+        if self.game == "reversal" and self.optimizer != rates:
+            raise ValueError(
+                "in the one pass of gradient reversal the critic moves by train.optimizer; leave "
+                "adversary.optimizer out, or set game: moves"
             )
         if self.history:
             raise ValueError("features of earlier steps are of another network; set history to 0")
@@ -131,8 +138,9 @@ class DomainData(Strict):
 
     `held_out` is the share of a source that is kept for choosing, where it has no ``val`` split.
     With `attribute` (a column of the table) the critic tells that attribute instead of the folder,
-    and the features become invariant to it (Xie et al. 2017). Classes of a target are never used in
-    training; ``target_labels: false`` does not even read them.
+    and the features become invariant to it (Xie et al. 2017, whose features are also told it; these
+    are not). Classes of a target are never used in training; with ``target_labels: false`` they are
+    not counted for its accuracy either.
     """
 
     size: Annotated[int, Field(ge=8, le=1024)] = 32
@@ -170,6 +178,11 @@ class DannRecipe(Base):
             raise ValueError(f"the nets for digits take sides in multiples of 8, not {size}")
         if isinstance(spec, TorchvisionSpec) and self.channels != 3:
             raise ValueError("torchvision's classifiers take RGB; set channels: 3")
+        if self.train.batch // self.train.accumulate < 2:
+            raise ValueError(
+                "a step is to see two images of each folder or more; set train.batch to twice "
+                "train.accumulate at least"
+            )
         if self.choose == "confusion" and self.adversary is None:
             raise ValueError("without an adversary there is no critic to confuse; choose otherwise")
         return self

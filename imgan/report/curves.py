@@ -91,7 +91,7 @@ def warnings(rows: Sequence[Row]) -> list[tuple[int, str]]:
 
 def seconds(rows: Sequence[Row], images: int) -> float:
     """How long so many images take at the rates of `rows`; 0 where there is none."""
-    _, rates = _columns(rows).get("images_per_second", ([], []))
+    _, rates = columns(rows).get("images_per_second", ([], []))
     known = [rate for rate in rates if rate > 0]
     return images / statistics.harmonic_mean(known) if known else 0.0
 
@@ -104,7 +104,7 @@ def charts(rows: Sequence[Row], weight: float = 1.0) -> list[Chart]:
         weight: that of the adversarial term in the generator's cost, which is logged without it.
     """
     kinds: dict[str, dict[str, Points]] = {}
-    for name, points in _columns(rows).items():
+    for name, points in columns(rows).items():
         kind = next((kind for kind, pattern in _KINDS if pattern.match(name)), "generator")
         kinds.setdefault(kind, {})[name] = points
     if all(y == 1 for points in kinds.get("diversity", {}).values() for y in points[1]):
@@ -166,7 +166,7 @@ def charts(rows: Sequence[Row], weight: float = 1.0) -> list[Chart]:
     return made
 
 
-def _columns(rows: Sequence[Row]) -> dict[str, Points]:
+def columns(rows: Sequence[Row]) -> dict[str, Points]:
     """Every finite number by name, with the steps at which it was logged."""
     columns: dict[str, Points] = {}
     for row in rows:

@@ -19,6 +19,7 @@ from ..recipe import load_recipe, published
 from . import curves
 from .charts import drawn
 from .page import write_page
+from .run_charts import domains_of, run_charts
 from .words import flat
 
 MOST_PREVIEWS = 400
@@ -76,8 +77,7 @@ def write_run_page(run: Path) -> Path:
     step = max(shown, card.steps if card else 0)
     train = _section(recipe, "train")
     steps = train.get("steps")
-    weight = _section(recipe, "adversary").get("weight")
-    made = curves.charts(rows, weight if isinstance(weight, float) else 1.0)
+    made = run_charts(rows, recipe, domains_of(run))
     span = (0, max(shown, 1))
     first = previews[-1].file if previews else None
     return write_page(

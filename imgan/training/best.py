@@ -20,7 +20,8 @@ class Best:
         self, step: int, score: float | None, known: dict[str, float], players: nn.ModuleDict
     ) -> None:
         """Keep these networks if they are at least as good; without a score the latest are."""
-        if score is not None and self.score is not None and score < self.score:
+        # Not "score < self.score", which is also false where the score is no number.
+        if score is not None and self.score is not None and not score >= self.score:
             return
         self.step, self.score, self.known = step, score, dict(known)
         self.states = {

@@ -67,6 +67,10 @@ def test_a_pipeline_is_compared(pipeline, tmp_path):
         again = compare_models(models, domains, scoring=SCORING)
         assert [arm.figures for arm in again.arms] == [arm.figures for arm in found.arms]
         assert [arm.kind for arm in again.arms] == ["other", "mse", "adversarial"]
+        for arm in [*found.trained, *again.arms]:
+            titles = {chart.title for chart in arm.charts}
+            assert "What features and classifier pay" in titles
+            assert not any("generator" in title for title in titles)
         alone = compare_models(models, domains[:1], scoring=SCORING)
         assert alone.verdict and "distance" not in {metric.key for metric in alone.metrics}
     else:

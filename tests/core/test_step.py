@@ -194,6 +194,16 @@ def test_the_mse_twin_pays_only_extra() -> None:
         step.generator(fake=fake)
 
 
+def test_a_round_without_a_game_pays_only_extra() -> None:
+    generator, critic, step = players()
+    kept, before = weights(critic), weights(generator)
+    log = step.generator({}, fake={}, extra={"l1": generator(torch.randn(4, 2)).abs().mean()})
+    assert set(log) == {"l1", "g_loss", "grad_norm_g"}
+    assert same(critic, kept) and not same(generator, before)
+    with pytest.raises(ValueError, match="nothing to pay"):
+        step.generator({}, fake={})
+
+
 def test_two_critics_and_one_generator_move() -> None:
     """CycleGAN's shape."""
     g = {key: nn.Linear(3, 3) for key in "ab"}

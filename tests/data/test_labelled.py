@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgan.data.domains import UNKNOWN, Reading, read_domains
+from imgan.data.domains import Reading, read_domains
 from imgan.data.labelled import read_labelled
+from imgan.data.labelled_arrays import Labelled
+from imgan.data.shelf import UNKNOWN, shelf_of
 from imgan.errors import ImganError
 
 RNG = np.random.default_rng(0)
@@ -68,6 +70,50 @@ def test_a_table_with_attributes_and_splits(tmp_path):
     assert read_labelled(tmp_path / "bare.csv")["train"].labels == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("head", "rows", "labels"),
+    [
+        ("class,path", ["a,0.png", "b,1.png"], ["a", "b"]),
+        ("path,split", ["0.png,train", "1.png,train"], None),
+        ("path,split,species", ["0.png,train,a", "1.png,train, b "], ["a", "b"]),
+        ("path,label", ["0.png,", "1.png,"], None),
+        ("path,label", ["0.png,a", "1.png,"], ["a", ""]),
+        ("path", ["0.png", "1.png"], None),
+    ],
+)
+def test_the_column_of_the_class(tmp_path, head, rows, labels):
+    for i in range(2):
+        picture(tmp_path / f"{i}.png")
+    (tmp_path / "t.csv").write_text("\n".join([head, *rows]))
+    part = read_labelled(tmp_path / "t.csv")["train"]
+    assert part.names == ["0.png", "1.png"] and part.labels == labels
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("path,label,split\n0.png,a,train\n0.png,b,testing\n", "split of row 2 is testing"),
+        ("path,label\n" + "0.png,a\n" * 3000 + "0.png,caf\xe9\n", "cannot be read as a table"),
+        ("path,label\n0.png," + "x" * 200_000, "cannot be read as a table"),
+        ("path;label\n0.png;a\n", "names 0.png;a, which is not there"),
+        ("path,label\n0.png,a\n0.png\n", "row 2 has 1 columns and the head 2"),
+    ],
+)
+def test_tables_that_make_no_sense_are_one_sentence(tmp_path, text, sentence):
+    picture(tmp_path / "0.png")
+    (tmp_path / "t.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ImganError, match=sentence):
+        read_labelled(tmp_path / "t.csv")
+
+
+def test_rows_of_pixels_without_a_class(tmp_path):
+    rows = [",".join(map(str, row)) for row in IMAGES.reshape(12, -1).tolist()]
+    for count in (12, 1):
+        (tmp_path / "p.csv").write_text("\n".join(rows[:count]))
+        part = read_labelled(tmp_path / "p.csv")["train"]
+        assert (part.pixels == IMAGES[:count]).all() and part.labels is None
+
+
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("head", [True, False])
 def test_rows_of_pixels_with_the_class_first_or_last(tmp_path, first, head):
@@ -97,18 +143,37 @@ def test_arrays_of_numpy_by_their_usual_names(tmp_path):
     part = read_labelled(tmp_path / "b.npz")["train"]
     assert (part.pixels == IMAGES).all()
     assert part.labels == [str(i) for i in LABELS] and set(part.attributes["writer"]) == {"0", "1"}
-    np.savez(tmp_path / "c.npz", weights=np.zeros(3))
-    with pytest.raises(ImganError, match="it holds weights|holds weights"):
-        read_labelled(tmp_path / "c.npz")
+    np.savez(tmp_path / "d.npz", X_val=IMAGES, val_labels=LABELS, side_val=LABELS, value=LABELS)
+    part = read_labelled(tmp_path / "d.npz")["val"]
+    assert part.labels == [str(i) for i in LABELS] and list(part.attributes) == ["side"]
 
 
-def test_the_files_of_mnist_find_their_labels(tmp_path):
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"weights": np.zeros(3)}, "holds weights; its images are to be called"),
+        ({"images": np.float32(3)}, r"images of shape \[\] are not"),
+        ({"images": np.array([[["a"]]])}, "<U1 holds no images"),
+        ({"images": np.zeros((3, 0, 8), np.uint8)}, "are not"),
+        ({"images": IMAGES, "labels": np.int64(3)}, "give a class an image"),
+        ({"images": IMAGES, "labels": np.zeros((12, 2, 2))}, "give a class an image"),
+        ({"images": np.full((1, 8, 8), np.nan)}, "none of images"),
+    ],
+)
+def test_arrays_that_are_no_images_are_one_sentence(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ImganError, match=sentence):
+        read_labelled(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("between", ["-", "."])
+def test_the_files_of_mnist_find_their_labels(tmp_path, between):
     head = struct.pack(">BBBB3I", 0, 0, 8, 3, 12, 8, 8)
     packed = gzip.compress(head + IMAGES.tobytes())
-    (tmp_path / "t-images-idx3-ubyte.gz").write_bytes(packed)
+    (tmp_path / f"t-images{between}idx3-ubyte.gz").write_bytes(packed)
     labels = struct.pack(">BBBBI", 0, 0, 8, 1, 12) + LABELS.astype(np.uint8).tobytes()
-    (tmp_path / "t-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
-    part = read_labelled(tmp_path / "t-images-idx3-ubyte.gz")["train"]
+    (tmp_path / f"t-labels{between}idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    part = read_labelled(tmp_path / f"t-images{between}idx3-ubyte.gz")["train"]
     assert (part.pixels == IMAGES).all() and part.labels == [str(i) for i in LABELS]
     (tmp_path / "cut-images-idx3-ubyte.gz").write_bytes(packed[:200])
     with pytest.raises(ImganError, match="no whole MNIST file"):
@@ -129,6 +194,48 @@ def test_domains_hide_the_targets_classes(tmp_path):
     assert data.fingerprint == read([source, target]).fingerprint
     seen = {data.train[1].names[i] for i in range(6)}
     assert len(seen) == 6
+
+
+def test_images_of_any_form_become_the_square_in_their_middle(tmp_path):
+    wide = np.zeros((2, 8, 16), np.uint8)
+    wide[:, :, :4] = wide[:, :, 12:] = 255
+    np.savez(tmp_path / "a.npz", images=wide, labels=np.arange(2))
+    target = tmp_path / "target"
+    for mode, size in (("L", (8, 9)), ("RGBA", (9, 8)), ("P", (30, 8)), ("I;16", (10, 3000))):
+        target.mkdir(exist_ok=True)
+        Image.new(mode, size, 0).save(target / f"{size[0]}.png")
+    for channels in (1, 3):
+        data = read([tmp_path / "a.npz", target], channels=channels)
+        assert not data.train[0].pixels.any()
+        (images,) = data.train[1].portions()
+        assert images.shape == (4, channels, 8, 8)
+
+
+def test_large_images_go_through_a_network_in_small_portions(tmp_path):
+    pixels = np.zeros((5, 1600, 1600, 1), np.uint8)
+    shelf, _ = shelf_of(Labelled(list("abcde"), pixels), [], 1600, 1)
+    assert [len(images) for images in shelf.portions()] == [1] * 5
+    small, _ = shelf_of(Labelled(list("abcde"), pixels[:, :8, :8]), [], 8, 1)
+    assert [len(images) for images in small.portions()] == [5]
+    assert [len(images) for images in small.portions([4, 1])] == [2]
+
+
+def test_what_is_held_out_leaves_every_class_something_to_train_on(tmp_path):
+    labels = np.array([0] * 10 + [1])
+    for seed in range(20):
+        np.savez(tmp_path / "a.npz", images=IMAGES[:11], labels=labels)
+        data = read([tmp_path / "a.npz"], alone=True, held_out=0.5, seed=seed)
+        assert set(data.train[0].labels) == {0, 1}
+        assert len(data.train[0]) + len(data.held_out[0]) == 11
+
+
+def test_splits_of_the_source(tmp_path):
+    for split, classes in (("train", "ab"), ("val", "ab"), ("test", "ab")):
+        folder(tmp_path / "a" / split, tuple(classes), count=2)
+    target = folder(tmp_path / "t", ("a",))
+    data = read([tmp_path / "a", target])
+    assert [len(x) for x in (data.train[0], data.held_out[0], data.test["a"])] == [4, 4, 4]
+    assert all(name.startswith(("a", "b")) for name in data.train[0].names)
 
 
 def test_an_attribute_is_the_domain(tmp_path):
@@ -153,7 +260,16 @@ def test_bad_data_is_one_sentence(tmp_path):
         ([source, tmp_path / "empty"], {}, "holds no images"),
         ([source, tmp_path / "none"], {}, "there is no"),
         ([folder(tmp_path / "c", ("cat",)), plain], {}, "one class only"),
+        ([tmp_path / "stray", plain], {}, "no classes, as cover.png lies beside the folders"),
+        ([tmp_path / "more", plain], {}, r"the test split of .* its train split has not \(cow\)"),
+        ([tmp_path / "held", plain], {}, "has nothing to train on, test alone"),
+        ([tmp_path / "blank.csv", plain], {}, "no class of 1 of its 2 images"),
     ]
+    picture(folder(tmp_path / "stray") / "cover.png")
+    folder(tmp_path / "more" / "train")
+    folder(tmp_path / "more" / "test", ("cat", "cow"))
+    folder(tmp_path / "held" / "test")
+    (tmp_path / "blank.csv").write_text("path,label\na/cat/0.png,x\na/cat/1.png,\n")
     for folders, changes, sentence in cases:
         with pytest.raises(ImganError, match=sentence):
             read(folders, **changes)

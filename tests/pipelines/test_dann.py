@@ -1,5 +1,10 @@
+import hashlib
 import json
+import math
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -7,10 +12,17 @@ import torch
 from torch import nn
 
 from imgan.adapt import adapt
-from imgan.core import reverse_gradient
 from imgan.errors import ImganError
-from imgan.inference.classify import Classifier, classify, write_features, write_predictions
+from imgan.inference.classify import (
+    Answers,
+    Classifier,
+    classify,
+    write_features,
+    write_predictions,
+)
 from imgan.model_file import load_model, read_card
+from imgan.pipelines import choosing, scatter
+from imgan.pipelines.backbones import backbone
 from imgan.pipelines.dann import Dann
 from imgan.recipe import load_recipe, parse_recipe
 from imgan.training.loop import Trainer
@@ -79,19 +91,45 @@ def test_reversal_trains_and_tells_which_checkpoint_it_chose(domains, tmp_path):
         assert model.networks["classifier"](features).shape == (2, 2)
 
 
-def test_the_reversed_gradient_moves_the_features_against_the_critic(domains, tmp_path):
-    adversary = {"critic": {"width": 8}, "steepness": None, "weight": 2.0}
+class Paid:
+    """A step that moves nothing and keeps what would be paid."""
+
+    def generator(self, critic, fake, extra):
+        self.costs = extra
+        return {}
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(
+    ("steepness", "at", "strength"), [(None, 0, 1), (10.0, 0, 0), (10.0, 2, 1)]
+)
+def test_the_critic_pays_in_full_and_the_features_its_reverse(
+    domains, tmp_path, steepness, at, strength, conditional
+):
+    adversary = {
+        "critic": {"width": 8}, "steepness": steepness, "weight": 3.0, "conditional": conditional,
+    }  # fmt: skip
     run = trainer(tmp_path / "run", domains[:2], content(adversary=adversary))
-    grads = []
-    for sign in (1.0, -1.0):
-        pipeline = run.pipeline
-        features = torch.randn(6, 32, generator=torch.Generator().manual_seed(0))
-        features.requires_grad_(True)
-        seen = reverse_gradient(features, 2.0) if sign > 0 else features
-        judged = pipeline.networks["critic"](seen)
-        nn.functional.cross_entropy(judged, torch.tensor([0, 1] * 3)).backward()
-        grads.append(features.grad)
-    torch.testing.assert_close(grads[0], -2 * grads[1])
+    nets, step = run.pipeline.networks, Paid()
+    items = [run.dataset[8 * at + i] for i in range(8)]
+    batch = {key: torch.stack([item[key] for item in items]) for key in items[0]}
+    run.pipeline.move(nets, nets, batch, step)
+    images, told = choosing.unit(batch["image"].flatten(0, 1)), batch["domain"].flatten()
+    features = nets["features"](images)
+    shares = nets["classifier"](features).softmax(1).detach()
+    seen = torch.einsum("nf,nk->nfk", features, shares).flatten(1) if conditional else features
+    plain = nn.functional.cross_entropy(nets["critic"](seen), told)
+    torch.testing.assert_close(step.costs["domain"], plain)
+    if strength:  # that of the schedule half of the way through
+        strength = 1.0 if steepness is None else 2 / (1 + math.exp(-steepness / 2)) - 1
+    for role, factor in (("critic", 1.0), ("features", -3.0 * strength)):
+        own = list(nets[role].parameters())
+        found = torch.autograd.grad(step.costs["domain"], own, retain_graph=True)
+        expected = torch.autograd.grad(plain, own, retain_graph=True)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, factor * other, rtol=1e-3, atol=1e-5)
+    (own,) = torch.autograd.grad(step.costs["class"], [nets["classifier"].weight])
+    assert own.abs().sum() > 0
 
 
 @pytest.mark.parametrize("conditional", [False, True])
@@ -152,7 +190,29 @@ def test_the_targets_classes_do_not_reach_training(domains, tmp_path):
         model = load_model(trainer(tmp_path / name, [domains[0], data], recipe).run())
         weights.append(model.networks["features"].state_dict())
     assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
-    assert {"consistency", "sure", "entropy", "diversity"} <= rows(tmp_path / "a")[-1].keys()
+    assert {"consistency", "sure", "target_entropy", "target_diversity"} <= rows(tmp_path / "a")[
+        -1
+    ].keys()
+
+
+def test_test_splits_reach_neither_training_nor_the_choice(domains, tmp_path):
+    weights = []
+    for name, seed in (("a", 7), ("b", 8)):
+        data = []
+        for domain, invert in (("light", False), ("dark", True)):
+            own, test = bars(48, invert, 1), bars(16, invert, seed)
+            file = tmp_path / name / f"{domain}.npz"
+            file.parent.mkdir(exist_ok=True)
+            np.savez(
+                file, x_train=own["images"], y_train=own["labels"],
+                x_test=test["images"], y_test=test["labels"],
+            )  # fmt: skip
+            data.append(file)
+        recipe = content(target={"consistency": 1.0, "threshold": 0.1, "diversity": 0.1})
+        run = trainer(tmp_path / name / "run", data, recipe)
+        assert {len(shelf) for shelf in run.pipeline.data.test.values()} == {16}
+        weights.append(load_model(run.run()).networks["features"].state_dict())
+    assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
 
 
 def test_invariance_to_an_attribute_of_one_set(tmp_path):
@@ -166,6 +226,46 @@ def test_invariance_to_an_attribute_of_one_set(tmp_path):
         run = trainer(tmp_path / game, [tmp_path / "a.npz"], recipe)
         run.run()
         assert run.pipeline.data.domains == ["0", "1"]
+
+
+@pytest.mark.parametrize("game", ["reversal", "moves"])
+def test_classes_are_learned_where_a_batch_holds_one_value_of_the_attribute(tmp_path, game):
+    np.savez(tmp_path / "a.npz", **bars(48, False, 1), light=(np.arange(48) == 0).astype(int))
+    adversary = {"game": game, "critic": {"width": 8}}
+    data = {"size": 16, "attribute": "light"}
+    run = trainer(tmp_path / "run", [tmp_path / "a.npz"], content(adversary=adversary, data=data))
+    before = {k: v.clone() for k, v in run.pipeline.networks["classifier"].state_dict().items()}
+    run.run()
+    after = run.pipeline.networks["classifier"].state_dict()
+    assert not any(torch.equal(v, after[k]) for k, v in before.items())
+    assert all("class" in row for row in rows(tmp_path / "run"))
+
+
+def test_costs_and_scores_of_a_step_are_logged_apart(domains, tmp_path):
+    recipe = content(2, target={"entropy": 3.0, "diversity": 1.0})
+    run = trainer(tmp_path / "run", domains[:2], recipe)
+    run.run()
+    (row,) = rows(tmp_path / "run")
+    assert 0 < row["target_entropy"] <= 3 * np.log(2) and row["target_diversity"] < 0
+    assert 0 <= row["entropy"] <= 1
+    parts = ("class", "domain", "target_entropy", "target_diversity")
+    assert row["g_loss"] == pytest.approx(sum(row[name] for name in parts), rel=1e-4)
+
+
+def test_the_preview_colours_by_the_attribute(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", **bars(48, False, 1), light=np.arange(48) // 24)
+    data = {"size": 16, "attribute": "light"}
+    run = trainer(tmp_path / "run", [tmp_path / "a.npz"], content(data=data))
+    seen = []
+    draw = scatter.picture
+    monkeypatch.setattr(scatter, "picture", lambda *given: seen.append(given) or draw(*given))
+    networks = {role: network.eval() for role, network in run.pipeline.networks.items()}
+    with torch.no_grad():
+        run.pipeline.preview(networks, {})
+    (points, ((_, names, groups), _), _) = seen[0]
+    held_out = run.pipeline.data.held_out[0]
+    assert names == ["0", "1"] and groups.tolist() == held_out.domains.tolist()
+    assert len(points) == len(groups) == len(held_out)
 
 
 @pytest.mark.parametrize("game", ["reversal", "moves"])
@@ -231,6 +331,66 @@ def test_adapt_learns_the_other_domain_and_shows_it(domains, tmp_path):
         write_features(answers, tmp_path / "f.txt")
 
 
+def test_invariance_to_an_attribute_is_scored_and_shown_by_its_values(tmp_path):
+    light = np.array([f"{i // 24}/x" for i in range(48)])
+    np.savez(tmp_path / "a.npz", **bars(48, False, 1), light=light)
+    recipe = parse_recipe(content(2, data={"size": 16, "attribute": "light"}), "test")
+    done = adapt(recipe, [tmp_path / "a.npz"], tmp_path / "run", device="cpu", quiet=True)
+    assert list(done.report.answers) == ["0/x", "1/x"] and 0 <= done.report.distance <= 2
+    assert done.report.counts == {"0/x": 24, "1/x": 24}
+    made = {file.name for file in (tmp_path / "run" / "results").iterdir()}
+    assert {"before.png", "after.png", "confusion-0_x.csv", "confusion-1_x.csv"} <= made
+
+
+def test_a_targets_classes_are_not_counted_where_they_are_not_to_be(domains, tmp_path):
+    data = {"size": 16, "target_labels": False}
+    recipe = parse_recipe(content(2, data=data), "test")
+    done = adapt(recipe, domains[:2], tmp_path / "run", device="cpu", quiet=True)
+    assert list(done.report.accuracies) == ["light"] and done.report.counts["dark"] == 48
+    assert not (tmp_path / "run" / "results" / "confusion-dark.csv").exists()
+    assert "accuracy dark" not in rows(tmp_path / "run")[-1]
+
+
+def test_a_target_of_one_image_is_adapted_to_without_a_distance(domains, tmp_path):
+    np.savez(tmp_path / "one.npz", images=np.zeros((1, 16, 16), np.uint8))
+    recipe, data = parse_recipe(content(2), "test"), [domains[0], tmp_path / "one.npz"]
+    done = adapt(recipe, data, tmp_path / "run", device="cpu", quiet=True)
+    assert done.report.distance is None and done.report.counts["one"] == 1
+    assert (
+        "distance"
+        not in (tmp_path / "run" / "results" / "results.json").read_text().split('"protocol"')[0]
+    )
+
+
+def test_the_features_before_are_those_of_the_untrained_networks(domains, tmp_path):
+    recipe = parse_recipe(content(2), "test")
+    pictures = []
+    for name in ("a", "b"):
+        adapt(recipe, domains[:2], tmp_path / name, device="cpu", quiet=True)
+        pictures.append((tmp_path / name / "results" / "before.png").read_bytes())
+    model = tmp_path / "a" / "model.safetensors"
+    adapt(recipe, domains[:2], tmp_path / "c", before=model, device="cpu", quiet=True)
+    shown = (tmp_path / "c" / "results" / "before.png").read_bytes()
+    assert pictures[0] == pictures[1] != shown
+    whole = [load_model(tmp_path / name / "model.safetensors").networks for name in "ac"]
+    for role, network in whole[0].items():  # looking at them changes nothing
+        other = whole[1][role].state_dict()
+        assert all(torch.equal(v, other[k]) for k, v in network.state_dict().items())
+
+
+def test_what_cannot_be_written_is_one_sentence(domains, tmp_path):
+    answers = Answers(
+        ["a"], ["x", "y"], np.ones((1, 2), np.float32), np.ones((1, 3), np.float32), np.zeros(1)
+    )
+    (tmp_path / "file").write_text("")
+    for name, write in (("p.csv", write_predictions), ("f.npz", write_features)):
+        (tmp_path / name).mkdir()
+        for place in (tmp_path / name, tmp_path / "file" / name):
+            with pytest.raises(ImganError, match="cannot be written"):
+                write(answers, place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.npz", "file", "p.csv"]
+
+
 def test_a_module_of_ones_own(domains, tmp_path):
     def net():
         return nn.Sequential(
@@ -263,15 +423,88 @@ def test_a_backbone_of_torchvision_with_weights_from_a_file(domains, tmp_path):
     assert torch.equal(own["features.0.0.weight"], weights["features.0.0.weight"])
     model = load_model(run.run())
     assert model.networks["features"](torch.zeros(1, 3, 32, 32)).shape == (1, 1024)
-    bad = content(1, features=spec | {"model": "resnet18"})
-    with pytest.raises(ImganError, match="gives no weights of resnet18"):
-        trainer(tmp_path / "bad", domains[:2], bad)
-    with pytest.raises(ImganError, match="torchvision has no classifier 'resnet'"):
-        trainer(
-            tmp_path / "no",
-            domains[:2],
-            content(1, features={"name": "torchvision", "model": "resnet"}),
-        )
+
+
+def taken(recipe):
+    return backbone(parse_recipe(content(1, **recipe), "test"), None)[0]
+
+
+MOBILE = {"name": "torchvision", "model": "mobilenet_v3_small"}
+
+
+def test_weights_for_other_classes_or_from_a_training_script_are_taken(tmp_path):
+    from torchvision.models import get_model
+
+    weights = get_model("mobilenet_v3_small", weights=None, num_classes=7).state_dict()
+    torch.save({"state_dict": weights, "epoch": 3}, tmp_path / "w.pth")
+    spec = MOBILE | {"weights": str(tmp_path / "w.pth")}
+    own = taken({"features": spec, "data": {"size": 32}}).model.state_dict()
+    assert own and all(torch.equal(value, weights[key]) for key, value in own.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"model": "resnet18"}, r"holds no weights of resnet18 \(\d+ of 120 .* as conv1.weight\)"),
+        ({"model": "resnet"}, "torchvision has no classifier 'resnet'"),
+        ({"weights": "none.pth"}, "there is no file none.pth"),
+        ({"weights": "junk.pth"}, "junk.pth cannot be read as weights"),
+        ({"weights": "list.pth"}, "list.pth holds no weights of mobilenet_v3_small"),
+        ({"model": "vit_b_16", "weights": None}, r"Expected 224 but got 32!\); another data.size"),
+        ({"model": "alexnet", "weights": None}, r"made of images \[3, 32, 32\]"),
+    ],
+)
+def test_backbones_that_cannot_be_had_are_one_sentence(tmp_path, monkeypatch, change, sentence):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"a": torch.zeros(1)}, "w.pth")
+    torch.save([1], "list.pth")
+    Path("junk.pth").write_bytes(b"junk")
+    spec = MOBILE | {"weights": "w.pth"} | change
+    with pytest.raises(ImganError, match=sentence):
+        taken({"features": spec, "data": {"size": 32}})
+
+
+def test_weights_are_downloaded_checked_and_the_file_is_named_where_they_cannot_be(
+    tmp_path, monkeypatch
+):
+    """From a server of this machine's own, that has one good file and one that was cut short."""
+    from torchvision.models import MobileNet_V3_Small_Weights, get_model
+
+    weights = get_model("mobilenet_v3_small", weights=None).state_dict()
+    torch.save(weights, tmp_path / "w.pth")
+    data = (tmp_path / "w.pth").read_bytes()
+    good = f"w-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    (tmp_path / good).write_bytes(data)
+    (tmp_path / f"cut-{good[2:]}").write_bytes(data[:-9])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
+    handler = partial(QuietHandler, directory=tmp_path)
+    recipe = {"features": MOBILE | {"weights": "download"}, "data": {"size": 32}}
+    newest = MobileNet_V3_Small_Weights.DEFAULT.value
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(newest, "url", f"{place}/{good}")
+        own = taken(recipe).model.state_dict()
+        assert torch.equal(own["features.0.0.weight"], weights["features.0.0.weight"])
+        for name, reason in (
+            (f"cut-{good[2:]}", "invalid hash value"),
+            ("none-0.pth", "not found"),
+        ):
+            monkeypatch.setattr(newest, "url", f"{place}/{name}")
+            with pytest.raises(ImganError, match=f"{reason}.*set features.weights=FILE"):
+                taken(recipe)
+        server.shutdown()
+    monkeypatch.setattr(newest, "url", f"{place}/gone-0.pth")
+    with pytest.raises(ImganError, match=r"cannot be downloaded from http://127.*refused.*FILE"):
+        taken(recipe)
+    monkeypatch.setattr(newest, "url", f"{place}/{good}")
+    taken(recipe)  # it lies in torch's cache
+    assert [file.name for file in (tmp_path / "hub").rglob("*.*")] == [good]
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -279,6 +512,9 @@ def test_a_backbone_of_torchvision_with_weights_from_a_file(domains, tmp_path):
     [
         ({"data": {"size": 20}}, "multiples of 8, not 20"),
         ({"adversary": {"loss": "hinge"}}, "set game: moves"),
+        ({"adversary": {"optimizer": {"rate": 0.1}}}, "moves by train.optimizer"),
+        ({"train": {"steps": 1, "batch": 1}}, "two images of each folder"),
+        ({"train": {"steps": 1, "batch": 4, "accumulate": 4}}, "two images of each folder"),
         ({"adversary": None, "choose": "confusion"}, "no critic to confuse"),
         ({"channels": 1, "features": {"name": "torchvision"}}, "set channels: 3"),
     ],

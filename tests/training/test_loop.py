@@ -107,7 +107,7 @@ def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path
     mse, own = load_model(first).generator.state_dict(), other.pipeline.networks["generator"]
     agreeing = {k for k, v in own.state_dict().items() if torch.equal(v[:1], mse[k][:1])}
     assert {k for k in mse if not k.startswith("up.")} <= agreeing
-    with pytest.raises(ImganError, match="weights of .* do not fit the generator"):
+    with pytest.raises(ImganError, match="weights of .* fit none of the networks"):
         trainer(tmp_path / "bad", steps=1, init=str(first), generator__width=16)
 
 
