@@ -42,6 +42,7 @@ ALLOWED = {
         "__version__",
     },
     "comparison": {
+        "machine",
         "comparison",
         "training",
         "report",
@@ -71,6 +72,7 @@ ALLOWED = {
     },
     "lab": {"lab", "core", "report", "errors", "files", "__version__"},
     "report": {
+        "machine",
         "report",
         "comparison",  # for its types alone
         "errors",

@@ -147,8 +147,8 @@ def _half(frame: Any, half: Half) -> Pixels:
 def _formed(colour: Pixels, form: Form) -> Pixels:
     colour = to_channels(colour, form.channels)
     height, width = colour.shape[:2]
-    if min(height, width) < min(SMALLEST, form.size):
-        raise _Unusable(f"it is tiny: {width}x{height} pixels, where {SMALLEST} are the least")
+    if min(height, width) < (least := min(SMALLEST, form.size)):
+        raise _Unusable(f"it is tiny: {width}x{height} pixels, where {least} are the least")
     if form.resize == "stretch":
         size = (form.load, form.load)
     elif form.resize == "shorter":
