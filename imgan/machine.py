@@ -21,6 +21,13 @@ def versions() -> dict[str, str]:
     return found
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def hardware(device: str) -> dict[str, str]:
     """Processor, cores, memory, and the GPU if it was one."""
     import torch
@@ -28,8 +35,7 @@ def hardware(device: str) -> dict[str, str]:
     found = {
         "device": device,
         "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else "")
-        or str(os.cpu_count()),
+        "cores": str(cores()),
         "system": f"{platform.system()} {platform.machine()}",
     }
     if memory := _memory():

@@ -70,7 +70,7 @@ ALLOWED = {
         "shipped",
         "__version__",
     },
-    "lab": {"lab", "core", "report", "errors", "files", "__version__"},
+    "lab": {"lab", "machine", "core", "report", "errors", "files", "__version__"},
     "report": {
         "machine",
         "report",

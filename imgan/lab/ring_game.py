@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+import operator
+import signal
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, pairwise
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +26,7 @@ from ..core import (
     Penalty,
     Unroll,
 )
+from ..machine import cores
 
 MODES, RADIUS, SIGMA = 8, 2.0, 0.02
 NEAR = 3 * SIGMA
@@ -128,18 +135,64 @@ def coverage(samples: Tensor) -> tuple[int, float]:
 def play_all(
     arms: Sequence[Arm], seeds: int, steps: int, progress: Callable[[float], None]
 ) -> dict[str, list[Play]]:
-    """The games of each arm by its name, one a seed."""
-    total, done = seeds * sum(arm.cost for arm in arms), 0.0
+    """The games of each arm by its name, one a seed; long ones side by side, a core each."""
+    games = [(arm, seed) for seed in range(seeds) for arm in arms]
+    shares = [0.0] * len(games)
+    costs = [arm.cost for arm, _ in games]
+
+    def along(game: int, share: float) -> None:
+        shares[game] = share
+        progress(sum(map(operator.mul, shares, costs)) / sum(costs))
+
+    workers = min(cores(), len(games)) if steps > QUICK_STEPS else 1
+    if workers == 1:
+        plays = [play(*game, steps, partial(along, i)) for i, game in enumerate(games)]
+    else:
+        plays = _side_by_side(games, steps, workers, along)
     found: dict[str, list[Play]] = {arm.name: [] for arm in arms}
-    for seed in range(seeds):
-        for arm in arms:
-
-            def along(share: float, arm: Arm = arm, before: float = done) -> None:
-                progress((before + share * arm.cost) / total)
-
-            found[arm.name].append(play(arm, seed, steps, along))
-            done += arm.cost
+    for (arm, _), one in zip(games, plays, strict=True):
+        found[arm.name].append(one)
     return found
+
+
+def _side_by_side(
+    games: Sequence[tuple[Arm, int]], steps: int, workers: int, along: Callable[[int, float], None]
+) -> list[Play]:
+    context = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    told: Any = context.SimpleQueue()
+    # The costly ones first: at the end no core waits for another.
+    order = sorted(range(len(games)), key=lambda i: -games[i][0].cost)
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context, _alone, (told,))
+    try:
+        jobs = {i: pool.submit(_told, i, *games[i], steps) for i in order}
+        waiting = set(jobs.values())
+        while waiting:
+            done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_EXCEPTION)
+            for job in done:
+                job.result()  # which raises what it raised
+            while not told.empty():
+                along(*told.get())
+        return [jobs[i].result() for i in range(len(games))]
+    finally:  # on Ctrl-C at once
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+
+
+_told_to: Any = None
+
+
+def _alone(told: Any) -> None:
+    """In a process of its own: one thread; Ctrl-C is the other's affair."""
+    global _told_to
+    _told_to = told
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+
+
+def _told(game: int, arm: Arm, seed: int, steps: int) -> Play:
+    return play(arm, seed, steps, lambda share: _told_to.put((game, share)))
 
 
 def play(arm: Arm, seed: int, steps: int, progress: Callable[[float], None]) -> Play:

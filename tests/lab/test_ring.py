@@ -35,6 +35,29 @@ def test_a_game_is_the_same_again_and_leaves_the_random_state(arm):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_games_side_by_side_are_those_played_in_turn(monkeypatch):
+    arms, shares = ring.ARMS[:2], []
+    steps = ring_game.QUICK_STEPS + 1
+    monkeypatch.setattr(ring_game, "cores", lambda: 2)
+    together = ring_game.play_all(arms, 2, steps, shares.append)
+    monkeypatch.setattr(ring_game, "cores", lambda: 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        in_turn = ring_game.play_all(arms, 2, steps, lambda share: None)
+    finally:
+        torch.set_num_threads(threads)
+    assert together == in_turn
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_a_game_that_fails_ends_the_others(monkeypatch):
+    monkeypatch.setattr(ring_game, "cores", lambda: 2)
+    impossible = ring_game.Arm("impossible", "", critic_layers=-1, critic_rate=-1.0)
+    with pytest.raises(ValueError):
+        ring_game.play_all([impossible, *ring.ARMS[:1]], 1, 100_000, lambda share: None)
+
+
 def test_measures_are_spread_over_the_whole_game():
     shares = []
     play = ring_game.play(ring.ARMS[0], 0, 48, shares.append)
