@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle, silu
+from torch.nn.functional import avg_pool2d, pad, pixel_shuffle, pixel_unshuffle, silu
 
 from .blocks import icnr_
 from .u_shape import UShape
 
 CELL = 4
 """Pixels to a side of the squares that move as one."""
+
+BACK = (1, 4)
+"""The last frame is matched with those so many before it."""
+
+OFFSETS = 11
+"""Places in each direction in which its parts are looked for, two pixels apart."""
+
+WINDOW = 12
+"""Pixels to a side of such a part."""
 
 FASTEST = 8
 """Pixels that a cell moves at most from frame to frame, in each direction."""
@@ -24,8 +33,8 @@ class MovingLayers(UShape):
     Adelson 1994), says how each cell of a layer moves from frame to frame and how sure that is, and
     adds up what arrives (forward warping, as in Niklaus & Liu 2020, by plain sums): what moves
     stays as sharp as it was seen, and its speed is said where it is. What the layers cannot say is
-    added frame by frame. One U-shape of convolutions over all past frames, folded into cells of 4x4
-    pixels, does all of this.
+    added frame by frame. One U-shape of convolutions does all of this: it sees all past frames,
+    folded into cells of 4x4 pixels, and how well parts of the last one match those before.
 
     Args:
         past, future: how many frames go in and come out.
@@ -42,19 +51,19 @@ class MovingLayers(UShape):
         past: int = 10,
         future: int = 10,
         channels: int = 1,
-        hidden: int = 128,
-        blocks: int = 3,
+        hidden: int = 64,
+        blocks: int = 2,
         layers: int = 2,
     ) -> None:
         super().__init__()
         self.past, self.future, self.channels, self.layers = past, future, channels, layers
         self.size_multiple = self.minimum = 2 * CELL
-        self.reach = (
-            CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + FASTEST * future + 2 * CELL
-        )
+        self.reach = CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + 2 * CELL
+        self.reach += FASTEST * future + 2 * OFFSETS + WINDOW
         """Pixels to each side that an output pixel can depend on."""
         pixels = channels * CELL**2
-        self.enter = nn.Conv2d(past * pixels, hidden, 3, 1, 1)
+        self.back = [back for back in BACK if back < past]
+        self.enter = nn.Conv2d(past * pixels + len(self.back) * OFFSETS**2, hidden, 3, 1, 1)
         self._make_u_shape(hidden, blocks)
         # Speed right and down, and sureness: for all frames ahead, then what departs from it.
         self.motion = nn.Conv2d(hidden, (1 + future) * layers * 3, 3, 1, 1)
@@ -68,7 +77,9 @@ class MovingLayers(UShape):
 
     def forward(self, past: Tensor) -> Tensor:
         n, height, width = len(past), past.shape[-2] // CELL, past.shape[-1] // CELL
-        x = pixel_unshuffle(past.flatten(1, 2), CELL)  # [N, P*C*16, h, w]
+        with torch.no_grad():
+            found = [matched(past[:, -1], past[:, -1 - back]) for back in self.back]
+        x = torch.cat([pixel_unshuffle(past.flatten(1, 2), CELL), *found], dim=1)
         if past.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
         x = silu(self.translated(silu(self.enter(x))))
@@ -85,6 +96,34 @@ class MovingLayers(UShape):
         content = pixel_shuffle(content.float(), CELL)  # [N, 2*L*C, H, W]
         both = torch.unflatten(content, 1, (2, self.layers, self.channels))
         return both[:, 0].softmax(1) * last[:, None] + 0.1 * both[:, 1]
+
+
+def matched(last: Tensor, before: Tensor) -> Tensor:
+    """How alike what lies about each cell is to what lay around it in a frame before.
+
+    Of windows a and b it is ``2 sum(a b) / (sum(a^2) + sum(b^2))``: 1 if they are equal, 0 where
+    nothing of one is in the other. It is block matching as a cost volume, at half the size.
+
+    Shape: ``[N, C, H, W] twice -> [N, OFFSETS**2, H/4, W/4]``, rows of offsets downward.
+    """
+    last, before = avg_pool2d(last, 2), avg_pool2d(before, 2)
+    height, width = last.shape[-2:]
+    wide = pad(before, (OFFSETS // 2,) * 4)
+    moved = [
+        wide[..., down : down + height, right : right + width]
+        for down in range(OFFSETS)
+        for right in range(OFFSETS)
+    ]
+    there = torch.stack(moved, dim=1)  # [N, OFFSETS**2, C, H/2, W/2]
+    both = _about((last[:, None] * there).sum(2))
+    energy = _about(last.square().sum(1, keepdim=True)) + _about(there.square().sum(2))
+    return 2 * both / (energy + 1e-3)
+
+
+def _about(image: Tensor) -> Tensor:
+    """The mean over the window about each cell, of an image of half the size."""
+    side, step = WINDOW // 2, CELL // 2
+    return avg_pool2d(image, side, step, padding=(side - step) // 2)
 
 
 def sent(layers: Tensor, shift: Tensor, share: Tensor) -> Tensor:

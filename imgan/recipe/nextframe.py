@@ -40,8 +40,8 @@ class MovingLayersSpec(Strict):
     """`imgan.networks.MovingLayers`."""
 
     name: Literal["moving-layers"]
-    hidden: Width = 128
-    blocks: Annotated[int, Field(ge=1, le=16)] = 3
+    hidden: Width = 64
+    blocks: Annotated[int, Field(ge=1, le=16)] = 2
     layers: Annotated[int, Field(ge=1, le=8)] = 2
 
     @property

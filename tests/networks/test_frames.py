@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import pad
 
 from imgan.networks import MovingLayers, MultiscalePredictor, SimVP
-from imgan.networks.moving_layers import sent
+from imgan.networks.moving_layers import matched, sent
 from imgan.networks.simvp import FARTHEST, fetch, matches
 
 
@@ -70,6 +70,16 @@ def test_layers_arrive_where_they_are_sent_to(right, down, ahead):
     wide = pad(layers.sum(1), (20, 20, 20, 20)).roll((down, right), (2, 3))
     arrived = sent(layers, shift.float(), torch.ones(2, ahead, 2, 4, 2))
     assert torch.allclose(arrived, wide[:, None, :, 20:-20, 20:-20].expand_as(arrived))
+
+
+@given(right=st.integers(-5, 5), down=st.integers(-5, 5))
+def test_parts_are_found_where_they_were(right, down):
+    before = pad(torch.rand(1, 1, 32, 32), (16, 16, 16, 16))
+    last = before.roll((2 * down, 2 * right), (2, 3))
+    alike = matched(last, before)[0, :, 8, 8].reshape(11, 11)  # the middle of both
+    assert divmod(int(alike.argmax()), 11) == (5 - down, 5 - right)
+    assert alike.max() > 0.99
+    assert matched(torch.zeros_like(last), before).abs().max() == 0
 
 
 def test_between_pixels_a_layer_is_shared_out_and_learns_where_to_go():
