@@ -113,14 +113,16 @@ class PerceptualLoss(nn.Module):
 
     "relative" is l1 over the mean size of the target's features. The features of the original
     (Caffe) weights and of torchvision's own differ in size by two orders of magnitude; with it a
-    recipe's weights mean the same for both.
+    recipe's weights mean the same for both. "direction" is the squared distance of the features of
+    each place, brought to length 1: LPIPS before its channels are weighted (Zhang et al. 2018,
+    equation 1), which asks what is there and not how strongly.
     """
 
     def __init__(
         self,
         layers: Mapping[str, float],
         weights: Path | None = None,
-        criterion: Literal["l1", "mse", "relative"] = "l1",
+        criterion: Literal["l1", "mse", "relative", "direction"] = "l1",
     ) -> None:
         super().__init__()
         self.layers = dict(layers)
@@ -129,6 +131,7 @@ class PerceptualLoss(nn.Module):
             "l1": functional.l1_loss,
             "mse": functional.mse_loss,
             "relative": _relative,
+            "direction": _direction,
         }
         self.distance = distances[criterion]
 
@@ -142,6 +145,11 @@ class PerceptualLoss(nn.Module):
             for name, weight in self.layers.items()
         ]
         return torch.stack(distances).sum()
+
+
+def _direction(found: Tensor, wanted: Tensor) -> Tensor:
+    one, other = (functional.normalize(features, dim=1, eps=1e-6) for features in (found, wanted))
+    return (one - other).square().sum(1).mean()
 
 
 def _relative(found: Tensor, wanted: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from imgan.errors import ImganError
 from imgan.networks.vgg import VGG19Features
-from imgan.perceptual import LpipsDistance, PerceptualLoss, _relative, vgg19_features
+from imgan.perceptual import LpipsDistance, PerceptualLoss, _direction, _relative, vgg19_features
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -110,6 +110,18 @@ def test_the_relative_distance_knows_no_scale(vgg, tmp_path, images):
     other = PerceptualLoss({"conv1_1": 1.0}, tmp_path / "larger.safetensors", "relative")
     one = PerceptualLoss({"conv1_1": 1.0}, vgg[0], "relative")
     torch.testing.assert_close(other(output, target), one(output, target))
+
+
+def test_the_distance_of_directions_knows_no_strength():
+    wanted = torch.rand(2, 5, 4, 4)
+    strength = 0.1 + torch.rand(2, 1, 4, 4)
+    assert _direction(wanted * strength, wanted) < 1e-9
+    across = torch.zeros(1, 2, 1, 1)
+    across[:, 0] = 3
+    assert _direction(across, across.flip(1)) == 2  # at a right angle
+    nothing = torch.zeros(1, 5, 2, 2, requires_grad=True)
+    _direction(nothing.relu(), torch.rand(1, 5, 2, 2)).backward()
+    assert nothing.grad.isfinite().all()
 
 
 def test_the_relative_distance_to_nothing_is_finite():

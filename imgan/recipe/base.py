@@ -158,7 +158,7 @@ class Perceptual(Strict):
     """
 
     layers: dict[str, Positive] = {"conv5_4": 1.0}
-    criterion: Literal["l1", "mse", "relative"] = "relative"
+    criterion: Literal["l1", "mse", "relative", "direction"] = "relative"
     weight: Positive = 1.0
     weights: Path | None = None
 
