@@ -46,6 +46,10 @@ def main() -> None:
     except Stopped as stopped:
         typer.echo(f"imgan: {stopped}", err=True)
         sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == 130:  # Ctrl-C with nothing to keep yet: typer is silent
+            typer.echo("imgan: stopped; the same command begins anew, or goes on", err=True)
+        raise
 
 
 from . import (  # noqa: E402, F401  (each adds its commands to app)

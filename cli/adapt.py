@@ -66,7 +66,7 @@ def adapt(
         known = of_source and report.splits[name] == "train"
         typer.echo(
             f"{name}: {100 * accuracy:.1f} % of {report.counts[name]} images are given their class"
-            + (", as most were in training" if known else ""),
+            + (" (most of them are images that it was trained on)" if known else ""),
             err=True,
         )
     typer.echo(done.page)

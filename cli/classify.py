@@ -79,7 +79,7 @@ def answered(
 
 def tell(answers: Any, out: Path | None) -> None:
     """A line on what was done."""
-    parts = [f"{len(answers.names)} images -> {out or '-'}"]
+    parts = [f"{len(answers.names)} images" + (f" -> {out}" if out else "")]
     if answers.accuracy is not None:
         known = int((answers.labels >= 0).sum())
         parts.append(f"{100 * answers.accuracy:.2f} % of {known} with a known class are right")

@@ -186,6 +186,7 @@ def _evaluate_classes(
     from ..evaluation.features import evaluate_features
     from ..files import write_json
     from ..inference.classify import Classifier
+    from ..model_file import read_card
 
     table = Table(title=data)
     for column in ("model", "right answers", "of images"):
@@ -195,7 +196,10 @@ def _evaluate_classes(
         precise = "float32" if precision == "auto" else precision
         report = evaluate_features(Classifier(model, device, precise), [folder], [data])
         if data not in report.accuracies:
-            raise ImganError(f"{data} has no classes to score against; give a folder a class")
+            own = ", ".join(read_card(Path(model)).data.get("classes", ()))
+            raise ImganError(
+                f"{data} has none of the classes that {model} knows ({own}); give a folder a class"
+            )
         found[model] = {"accuracy": report.accuracies[data], "images": report.counts[data]}
         table.add_row(model, f"{report.accuracies[data]:.2%}", str(report.counts[data]))
     Console().print(table)

@@ -143,7 +143,9 @@ def _results(out: Path, report: FeatureReport, plot: str) -> None:
         for name, value in report.accuracies.items()
     }
     if report.distance is not None:
-        scores["distance of the domains (0 to 2)"] = f"{report.distance:.2f}"
+        scores["distance of the domains (0: told apart by nothing, 2: always)"] = (
+            f"{report.distance:.2f}"
+        )
     method = "t-SNE" if plot == "tsne" else "principal components"
     content = {
         "columns": ["before", "after"],

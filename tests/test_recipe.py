@@ -40,6 +40,7 @@ def test_a_section_that_was_off_can_be_switched_on():
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
+        (minimal(data={"resize": "none"}), r"there is no setting data\.resize$"),  # of others
         (minimal(sede=1), r"there is no setting .*sede; did you mean seed\?"),
         (minimal(train={"stpes": 1}), r"stpes.*|the setting .*steps is missing"),
         (minimal(train={}), "the setting .*steps is missing"),

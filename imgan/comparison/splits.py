@@ -51,6 +51,11 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
         ImganError: nothing can be held out of a single photo, or each seed would hold out others;
             or in `test` there is nothing to score on, or what is trained on.
     """
+    if recipe.pipeline == "dann" and len(data) < 2 and not recipe.data.attribute:
+        raise ImganError(
+            f"{data[0]} is one domain; give the source and then a target, whose classes need not "
+            "be known"
+        )
     if test:
         _check(recipe, data, test)
         return Parts(

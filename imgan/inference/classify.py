@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..data.labelled import read_labelled
 from ..data.labelled_arrays import Labelled
+from ..data.layouts import SUFFIXES
 from ..data.shelf import UNKNOWN, Shelf, shelf_of
 from ..errors import ImganError
 from ..files import replacing
@@ -248,6 +249,8 @@ def _prefix(path: str | Path, split: str, several: bool) -> str:
     path = Path(path)
     if path.is_dir():
         return f"{path}/" if split == "train" else f"{path}/{split}/"
+    if path.suffix.lower() in SUFFIXES:  # an image, whose own name is known
+        return "" if path.parent == Path() else f"{path.parent}/"
     return f"{path}:{split}:"
 
 

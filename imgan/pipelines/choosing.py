@@ -67,8 +67,8 @@ def scores(
     top = math.log(len(data.classes))
     source = accuracy(held_out)
     found = {
-        "information": float(information(logits)) / top * source,
-        "entropy": 1 - float(entropy(logits).mean()) / top,
+        "information": max(0.0, float(information(logits))) / top * source,  # but for rounding
+        "entropy": max(0.0, 1 - float(entropy(logits).mean()) / top),
         "source": source,
     }
     if critic is not None:

@@ -125,10 +125,10 @@ def _sentence(error: ValidationError) -> str:
     place = [str(part) for part in first["loc"]]
     if first["type"].startswith("union_tag") and not place:
         return f"pipeline is one of {', '.join(PIPELINES)}"
-    place = place[1:]  # the pipeline's name
+    pipeline, place = place[0], place[1:]
     name = ".".join(place)
     if first["type"] == "extra_forbidden":
-        known = _known_keys()
+        known = _known_keys(pipeline)
         section = name.rpartition(".")[0]
         beside = [key for key in known if known[key].rpartition(".")[0] == section]
         near = [  # a word of the same section first
@@ -154,8 +154,8 @@ def _sentence(error: ValidationError) -> str:
 _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
 
 
-def _known_keys() -> dict[str, str]:
-    """Every setting by its last word, with the sections that it stands in."""
+def _known_keys(pipeline: str) -> dict[str, str]:
+    """Every setting of a pipeline by its last word, with the sections that it stands in."""
     schema = _ADAPTER.json_schema()
     found: dict[str, str] = {}
 
@@ -168,5 +168,5 @@ def _known_keys() -> dict[str, str]:
             found.setdefault(key, prefix + key)
             walk(value, f"{prefix}{key}.")
 
-    walk(schema, "")
+    walk({"$ref": schema["discriminator"]["mapping"][pipeline]}, "")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,7 +220,7 @@ def _command(run: Path, recipe: Mapping[str, Any]) -> str | None:
     place = place.relative_to(here) if place.is_relative_to(here) else Path(run.name)
     model = (place / "model.safetensors").as_posix()
     verb, what = known
-    return f"imgan {verb} --model {json.dumps(model) if ' ' in model else model} {what}"
+    return f"imgan {verb} --model {shlex.quote(model)} {what}"
 
 
 def _settings(

@@ -209,6 +209,8 @@ def test_what_is_trained_on_is_not_scored(tmp_path):
     recipe, data = comparisons.domains(tmp_path)
     with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
         parts(load_recipe(recipe), data, data[:1])
+    with pytest.raises(ImganError, match="source.npz is one domain; give the source and then"):
+        parts(load_recipe(recipe), data[:1], [])
 
 
 def test_moving_digits_have_their_standard_measure(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
+import html
 import json
 import re
+import shlex
 import time
 from pathlib import Path
 from urllib.parse import unquote
@@ -101,6 +103,9 @@ def test_the_command_is_seen_from_where_it_was_trained(make_run, monkeypatch):
     monkeypatch.chdir(run.parent.parent)
     place = f"{run.parent.name}/{run.name}"
     assert f"--model {place}/model.safetensors" in write_run_page(run).read_text()
+    odd = run.rename(run.with_name('a name\'s "\u00fc"'))
+    shown = html.unescape(write_run_page(odd).read_text())
+    assert f"--model {shlex.quote(f'{run.parent.name}/{odd.name}/model.safetensors')} " in shown
 
 
 def test_what_users_name_is_text(make_run, add_results):
