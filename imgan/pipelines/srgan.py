@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
@@ -20,6 +20,11 @@ from .fidelity import Fidelity
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
 from .shift import shifted
+
+DETAIL = 0.1
+"""About the size of what is fine in a photo, in its range of values."""
+
+Judge = Callable[[Tensor], Any]
 
 
 class SRGAN:
@@ -40,8 +45,13 @@ class SRGAN:
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
-            critic = recipe.adversary.critic
-            self.networks["critic"] = build_critic(critic.name, critic.model_dump(exclude={"name"}))
+            spec = recipe.adversary.critic
+            critic = build_critic(
+                spec.name,
+                spec.model_dump(exclude={"name"})
+                | {"channels": 6 if recipe.adversary.detail else 3},
+            )
+            self.networks["critic"] = critic
             self.critics = ("critic",)
         self._fidelity = Fidelity(recipe.pixel, recipe.perceptual, recipe.lpips)
         self.frozen = self._fidelity.modules
@@ -74,14 +84,21 @@ class SRGAN:
         costs = self._fidelity.pixels(fake, high)
         fake, high = shifted(fake, high)
         log: Log = {}
-        critic = players.get("critic")
+        critic = self._judge(players.get("critic"))
         if critic is not None:
             seen = self._history.query(fake.detach())
-            log |= step.discriminator(critic, real=high, fake=seen, penalty_critic=exact["critic"])
+            exactly = self._judge(exact["critic"])
+            log |= step.discriminator(critic, real=high, fake=seen, penalty_critic=exactly)
             if not step.generator_due:
                 return log
         costs |= self._fidelity.features(fake, high)
         return log | step.generator(critic, fake=fake, real=high, extra=costs)
+
+    def _judge(self, critic: Judge | None) -> Judge | None:
+        adversary = self.recipe.adversary
+        if critic is None or adversary is None or not adversary.detail:
+            return critic
+        return lambda image: critic(with_detail(image))
 
     def state_dict(self) -> dict[str, Any]:
         """The history of generated images."""
@@ -114,6 +131,18 @@ class SRGAN:
             version=__version__,
             parent=self._parent,
         )
+
+
+def with_detail(image: Tensor) -> Tensor:
+    """An image and, enlarged to about its range, what its mean over 5x5 pixels leaves out.
+
+    That is where photos and enlarged images differ, and it is a tenth of the range: a critic that
+    sees the image alone took a thousand moves to tell them apart at all.
+
+    Shape: ``[N, C, H, W] -> [N, 2*C, H, W]``.
+    """
+    mean = avg_pool2d(pad(image, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    return torch.cat([image, (image - mean) / DETAIL], dim=1)
 
 
 def _unit(images: Tensor) -> Tensor:

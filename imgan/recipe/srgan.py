@@ -82,6 +82,12 @@ class Photos(Strict):
     shrink: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1,)
 
 
+class PhotoAdversary(Adversary):
+    """The game over photos. With `detail` the critic sees what is fine in an image apart, too."""
+
+    detail: bool = False
+
+
 class SRGANRecipe(Base):
     """Super-resolution. Without `adversary` it is the MSE twin: pixel cost alone.
 
@@ -95,7 +101,7 @@ class SRGANRecipe(Base):
     pixel: Pixel = Pixel()
     perceptual: Perceptual | None = None
     lpips: Lpips | None = None
-    adversary: Adversary | None = None
+    adversary: PhotoAdversary | None = None
     data: Photos = Photos()
 
     @model_validator(mode="after")

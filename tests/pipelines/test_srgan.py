@@ -7,6 +7,7 @@ import torch
 from runs import trainer
 
 from imgan.networks.vgg import VGG19Features
+from imgan.pipelines.srgan import with_detail
 
 
 def rows(out):
@@ -44,6 +45,26 @@ def test_every_game_is_played(tmp_path, loss):
 def test_every_critic_takes_part(tmp_path, critic):
     trainer(tmp_path, steps=1, adversary__critic=critic, adversary__penalties=[]).run()
     assert rows(tmp_path)[-1]["d_loss"] > 0
+
+
+@pytest.mark.parametrize("penalties", [[], [{"name": "r1", "weight": 1.0}]])
+def test_a_critic_may_see_what_is_fine_apart(tmp_path, penalties):
+    critic = {"name": "patch", "width": 4, "layers": 1, "norm": "none"}
+    game = {"critic": critic, "detail": True, "penalties": penalties}
+    run = trainer(tmp_path, steps=2, **{f"adversary__{key}": value for key, value in game.items()})
+    assert run.pipeline.networks["critic"].body[0].in_channels == 6
+    run.run()
+    assert rows(tmp_path)[-1]["d_loss"] > 0
+
+
+def test_the_detail_is_what_the_mean_leaves_out():
+    image = torch.full((1, 3, 12, 12), 0.25)
+    image[..., 6, 6] = 0.5
+    seen = with_detail(image)
+    assert torch.equal(seen[:, :3], image)
+    fine = seen[0, 3]
+    assert fine[:3].abs().max() < 1e-5 and fine.sum().abs() < 1e-3
+    assert fine[6, 6] == pytest.approx(0.25 * 24 / 25 / 0.1)
 
 
 def test_every_generator_learns(tmp_path):
