@@ -10,7 +10,7 @@ from pathlib import Path
 from ..data.clip_files import named_files
 from ..data.labelled import read_labelled
 from ..data.photos import find_photos
-from ..data.sets import sets_for
+from ..data.sets import Sets, sets_for
 from ..errors import ImganError
 from ..recipe import Recipe
 
@@ -48,16 +48,17 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
     here before it does, as are those of the test data.
 
     Raises:
-        ImganError: nothing can be held out of a single photo, or each seed would hold out others;
-            or in `test` there is nothing to score on, or what is trained on.
+        ImganError: there is no data; nothing can be held out of a single photo, or each seed would
+            hold out others; or in `test` there is nothing to score on, or what is trained on.
     """
     if recipe.pipeline == "dann" and len(data) < 2 and not recipe.data.attribute:
         raise ImganError(
             f"{data[0]} is one domain; give the source and then a target, whose classes need not "
             "be known"
         )
+    trained = _found(recipe, data)
     if test:
-        _check(recipe, data, test)
+        _check(recipe, data, test, trained)
         return Parts(
             _without(data, test) if recipe.pipeline == "srgan" else list(data),
             list(test),
@@ -87,36 +88,44 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
     return Parts(kept, held, f"{which} ({len(held)}), held out from training")
 
 
-def _check(recipe: Recipe, data: Sequence[Path], test: Sequence[Path]) -> None:
-    """Find before hours of training that what it is scored on is missing, or was trained on."""
+def _found(recipe: Recipe, folders: Sequence[Path]) -> Sets | None:
+    """See that there is something for the pipeline; of translation its images by split."""
     if recipe.pipeline == "srgan":
-        find_photos(test)
+        find_photos(folders)
     elif recipe.pipeline == "dann":
-        if len(test) != len(data):
-            raise ImganError(
-                f"here are {len(data)} domains and {len(test)} of --test; give one for each, in "
-                "the same order"
-            )
-        for path in test:
+        for path in folders:
             read_labelled(path)
     elif recipe.pipeline == "nextframe":
         if recipe.data.kind == "clips":
-            named_files(test)
-        elif missing := [path for path in test if not path.exists()]:
+            named_files(folders)
+        elif missing := [path for path in folders if not path.exists()]:
             raise ImganError(f"there is no file {missing[0]}")
     else:
         made = bool(getattr(recipe.data, "make", None))
-        trained, scored = (
-            sets_for(recipe.pipeline, made, folders, recipe.data.layout) for folders in (data, test)
+        return sets_for(recipe.pipeline, made, folders, recipe.data.layout)
+    return None
+
+
+def _check(
+    recipe: Recipe, data: Sequence[Path], test: Sequence[Path], trained: Sets | None
+) -> None:
+    """Find before hours of training that what it is scored on is missing, or was trained on."""
+    if recipe.pipeline == "dann" and len(test) != len(data):
+        raise ImganError(
+            f"here are {len(data)} domains and {len(test)} of --test; give one for each, in the "
+            "same order"
         )
-        seen = {path.resolve() for path in (*trained.train.a, *trained.train.b)}
-        split = scored.tests if scored.tests.a or scored.tests.b else scored.train
-        both = {path for path in (*split.a, *split.b) if path.resolve() in seen}
-        if both:
-            raise ImganError(
-                f"{len(both)} images of --test are trained on, such as {min(both)}; give others, "
-                "or leave --test out, and what training holds out is scored"
-            )
+    scored = _found(recipe, test)
+    if trained is None or scored is None:
+        return
+    seen = {path.resolve() for path in (*trained.train.a, *trained.train.b)}
+    split = scored.tests if scored.tests.a or scored.tests.b else scored.train
+    both = {path for path in (*split.a, *split.b) if path.resolve() in seen}
+    if both:
+        raise ImganError(
+            f"{len(both)} images of --test are trained on, such as {min(both)}; give others, or "
+            "leave --test out, and what training holds out is scored"
+        )
 
 
 def _without(data: Sequence[Path], test: Sequence[Path]) -> list[Path]:

@@ -84,8 +84,8 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path, photos):
         (["pix2pix", "D", "--resume"], "there is no comparison in .* to resume"),
         (["pix2pix", "nowhere"], "data set nowhere"),
         (["pix2pix", "D", "--lpips", "none", "--lpips-weights", "f"], "give one"),
-        (["pix2pix", "D", "--lpips-weights", "f.pth"], "there is no file of weights f.pth"),
-        (["pix2pix", "D", "--inception", "f.pth"], "torch-fidelity"),
+        (["colourise", "D", "--lpips-weights", "f.pth"], "there is no file of weights f.pth"),
+        (["colourise", "D", "--inception", "f.pth"], "torch-fidelity"),
         (["x4-adversarial", "ONE"], "nothing can be held out of it; give more, or --test"),
     ],
 )

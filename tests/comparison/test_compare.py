@@ -198,6 +198,9 @@ def test_a_fault_of_the_test_data_is_found_before_training(pipeline, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImganError):
         run(tmp_path, pipeline, test=[tmp_path / "empty"])
+    recipe, data = MAKERS[pipeline](tmp_path / "more")
+    with pytest.raises(ImganError):
+        parts(load_recipe(recipe), [tmp_path / "empty"] * len(data), [])
     assert not (tmp_path / "out").exists()
 
 
@@ -345,9 +348,10 @@ def test_faults_of_the_last_arm_are_found_before_the_first_is_trained(tmp_path):
 
 
 def test_a_fault_names_its_arm(tmp_path):
-    recipe, data = comparisons.pairs(tmp_path)
+    recipe, _ = comparisons.pairs(tmp_path)
+    runs = [Run("mse", 0, load_recipe(recipe), tmp_path / "o")]
     with pytest.raises(ImganError, match=r"arm mse, seed 0: .*no folder"):
-        compare(recipe, [tmp_path / "nothing"], tmp_path / "o", scoring=SCORING, devices=["cpu"])
+        train_all(runs, [tmp_path / "nothing"], ["cpu"], print)
 
 
 def test_runs_go_side_by_side_on_several_devices(tmp_path, monkeypatch):
