@@ -136,8 +136,8 @@ class SRGAN:
 def with_detail(image: Tensor) -> Tensor:
     """An image and, enlarged to about its range, what its mean over 5x5 pixels leaves out.
 
-    That is where photos and enlarged images differ, and it is a tenth of the range: a critic that
-    sees the image alone took a thousand moves to tell them apart at all.
+    That is where photos and enlarged images differ, and it is a tenth of the range: a patch critic
+    that sees the image alone was still near chance after a thousand moves.
 
     Shape: ``[N, C, H, W] -> [N, 2*C, H, W]``.
     """
