@@ -58,9 +58,7 @@ class MovingLayers(UShape):
         super().__init__()
         self.past, self.future, self.channels, self.layers = past, future, channels, layers
         self.size_multiple = 2 * CELL
-        self.minimum = (
-            16  # in bf16 maps of one pixel's width are no numbers now and then
-        )
+        self.minimum = 16  # in bf16 maps of one pixel's width are no numbers now and then
         self.reach = CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + 2 * CELL
         self.reach += FASTEST * future + 2 * OFFSETS + WINDOW
         """Pixels to each side that an output pixel can depend on."""

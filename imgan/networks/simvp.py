@@ -56,9 +56,7 @@ class SimVP(UShape):
         super().__init__()
         self.past, self.future, self.channels, self.residual = past, future, channels, residual
         self.size_multiple = 8
-        self.minimum = (
-            16  # in bf16 maps of one pixel's width are no numbers now and then
-        )
+        self.minimum = 16  # in bf16 maps of one pixel's width are no numbers now and then
         # Convolutions at a half, a quarter and an eighth of the size, and where in its 8x8 cell the
         # pixel lies.
         self.reach = 2 * 8 + 4 * (4 + 4 * blocks) + 8 * (1 + 2 * blocks) + 7
