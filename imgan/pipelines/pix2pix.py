@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import __version__
 from ..core import AdversarialStep, Log, feature_matching, frozen
 from ..data.prepared import Form
-from ..data.sets import paired_sets, photo_sets
+from ..data.sets import sets_for
 from ..data.translation import Pairs, load_pairs
 from ..model_file import Card, NetworkCard
 from ..networks import build, build_critic
@@ -56,7 +56,7 @@ class Pix2Pix:
             Form(recipe.channels, data.resize, data.load, data.size),
             Form(recipe.out_channels, data.resize, data.load, data.size),
         )
-        sets = photo_sets(folders) if data.make else paired_sets(folders, data.layout)
+        sets = sets_for(recipe.pipeline, bool(data.make), folders, data.layout)
         pairs, self._skipped = load_pairs(
             sets, recipe.direction, forms, recipe.seed, data.flip, data.make, progress
         )
