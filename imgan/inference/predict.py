@@ -59,7 +59,9 @@ class Predictor:
         network = model.generator
         self.past, self.future = _count(network, "past"), _count(network, "future")
         self.channels = self.card.channels
-        self._reach = self.card.reach if self.card.reach is not None else _count(network, "reach")
+        self._reach = (
+            getattr(network, "reach", None) if self.card.reach is None else self.card.reach
+        )
         self._multiple = max(self.card.size_multiple, _count(network, "size_multiple"))
         self._minimum = _count(network, "minimum")
         self.network = _Stacked(network, self.channels).to(self.device)

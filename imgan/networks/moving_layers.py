@@ -1,46 +1,48 @@
-"""Next frames from layers that move: what the last frame shows, taken apart and sent on its way."""
+"""Next frames from layers that move, each as a whole."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, pad, pixel_shuffle, pixel_unshuffle, silu
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu, softplus
 
-from .blocks import icnr_
-from .u_shape import UShape
+from .layered_motion import lowest, shifted, take_apart
+from .u_shape import Residual
 
 CELL = 4
-"""Pixels to a side of the squares that move as one."""
+"""Pixels to a side of the cells that contents are folded into."""
 
-BACK = (1, 4)
-"""The last frame is matched with those so many before it."""
+DARKEST = 3
+"""So many of the darkest values along a layer's path are shown to the network."""
 
-OFFSETS = 11
-"""Places in each direction in which its parts are looked for, two pixels apart."""
+SHARPEST = 0.25
+"""Pixels by which a place is unsure at the least: at none, no gradient would be left."""
 
-WINDOW = 12
-"""Pixels to a side of such a part."""
-
-FASTEST = 8
-"""Pixels that a cell moves at most from frame to frame, in each direction."""
+FARTHEST = 32
+"""Whole numbers to each side over which a spread is summed; wider ones come out darker."""
 
 
-class MovingLayers(UShape):
-    """The last frame as a sum of layers, each cell of which is sent where it will be.
+class MovingLayers(nn.Module):
+    """Each thing of the past frames, seen whole, sent on as far as is known where it goes.
 
-    For things that move over a dark ground and through one another, such as moving digits. In place
-    of painting every next frame anew, the network takes the last one apart into layers (Wang &
-    Adelson 1994), says how each cell of a layer moves from frame to frame and how sure that is, and
-    adds up what arrives (forward warping, as in Niklaus & Liu 2020, by plain sums): what moves
-    stays as sharp as it was seen, and its speed is said where it is. What the layers cannot say is
-    added frame by frame. One U-shape of convolutions does all of this: it sees all past frames,
-    folded into cells of 4x4 pixels, and how well parts of the last one match those before.
+    For things that keep their shape and move over a dark ground, before and behind one another,
+    such as moving digits. The past frames are taken apart into layers (Wang & Adelson 1994;
+    `imgan.networks.layered_motion`), by calculation alone. Two networks are trained: convolutions
+    see what a layer shows along its path and say what belongs to it, and a small dense network
+    sees the path and where the sides of the frame are, and says where the layer will be in each
+    frame ahead and how unsure that is. Of an unsure place squared error wants the mean over all
+    places, which is the layer smeared by a Gaussian, and of layers that each cover a pixel with
+    some chance, the chance that one does: that is how the frames are put together.
+
+    The dense network sees across and down apart, with the same weights, and mirrored so that the
+    nearer side is the left: what it learns of one side it knows of all four.
 
     Args:
         past, future: how many frames go in and come out.
-        hidden: channels at a quarter of the size; twice as many at an eighth.
-        blocks: residual blocks on each of the U-shape's three stages.
-        layers: how many things may lie one over the other.
+        width: channels of the convolutions, at a quarter of the size.
+        hidden: units of each layer of the dense network.
+        depth: how many layers it has between the first and the last.
+        layers: how many things there may be.
 
     Shape: ``[N, past, channels, H, W] in [0, 1] -> [N, future, channels, H, W]``, not clamped; H
     and W are multiples of 8.
@@ -51,113 +53,104 @@ class MovingLayers(UShape):
         past: int = 10,
         future: int = 10,
         channels: int = 1,
-        hidden: int = 64,
-        blocks: int = 2,
+        width: int = 64,
+        hidden: int = 256,
+        depth: int = 4,
         layers: int = 2,
     ) -> None:
         super().__init__()
         self.past, self.future, self.channels, self.layers = past, future, channels, layers
         self.size_multiple = 2 * CELL
         self.minimum = 16  # in bf16 maps of one pixel's width are no numbers now and then
-        self.reach = CELL * (4 + 4 * blocks) + 2 * CELL * (1 + 2 * blocks) + 2 * CELL
-        self.reach += FASTEST * future + 2 * OFFSETS + WINDOW
-        """Pixels to each side that an output pixel can depend on."""
+        self.reach = None  # a layer is looked for in the whole frame
         pixels = channels * CELL**2
-        self.back = [back for back in BACK if back < past]
-        self.enter = nn.Conv2d(past * pixels + len(self.back) * OFFSETS**2, hidden, 3, 1, 1)
-        self._make_u_shape(hidden, blocks)
-        # Speed right and down, and sureness: for all frames ahead, then what departs from it.
-        self.motion = nn.Conv2d(hidden, (1 + future) * layers * 3, 3, 1, 1)
-        self.content = nn.Conv2d(hidden, 2 * layers * pixels, 3, 1, 1)
-        self.leave = nn.Conv2d(hidden, future * pixels, 3, 1, 1)
-        for conv in (self.motion, self.leave):  # begin at rest, with nothing added
-            nn.init.normal_(conv.weight, std=1e-3)
-            assert conv.bias is not None
-            nn.init.zeros_(conv.bias)
-        icnr_(self.leave, CELL)
+        seen = min(DARKEST, past) + 3
+        self.enter = nn.Conv2d(seen * pixels, width, 3, 1, 1)
+        self.between = nn.Sequential(Residual(width), Residual(width))
+        self.leave = nn.Conv2d(width, (seen + 1) * pixels, 3, 1, 1)
+        self.first = nn.Linear(2 * (past + 2) + past + 1, hidden)
+        self.dense = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(depth))
+        self.last = nn.Linear(hidden, 2 * future)
+        for layer in (self.leave, self.last):  # begin with no preference, and at rest
+            nn.init.normal_(layer.weight, std=1e-3)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
 
     def forward(self, past: Tensor) -> Tensor:
-        n, height, width = len(past), past.shape[-2] // CELL, past.shape[-1] // CELL
-        with torch.no_grad():
-            found = [matched(past[:, -1], past[:, -1 - back]) for back in self.back]
-        x = torch.cat([pixel_unshuffle(past.flatten(1, 2), CELL), *found], dim=1)
-        if past.device.type == "cpu":
+        past = past.float()
+        found = take_apart(past, self.layers)
+        frames = past.unsqueeze(1).expand(-1, self.layers, -1, -1, -1, -1).flatten(0, 1)
+        along = shifted(frames, found.place.flatten(0, 1))  # [N*L, P, C, H, W]
+        first = found.content.flatten(0, 1)
+        with torch.autocast(past.device.type, enabled=False):
+            # How much of the layer is missing where it should be, in each frame and in all.
+            gone = (along - first.unsqueeze(1)).clamp(max=0).square().sum((2, 3, 4))
+            gone = 5 * gone / (first.square().sum((1, 2, 3)) + 1).unsqueeze(1)
+            misfit = (found.misfit / 10).tanh().repeat_interleave(self.layers)
+            shift, spread = self._ahead(first, found.place.flatten(0, 1), gone, misfit)
+        content = self._content(first, along, found.content)
+        sent = torch.unflatten(_smeared(content, shift, spread), 0, (-1, self.layers))
+        covered: Tensor = 1 - (1 - sent).prod(1)
+        return covered
+
+    def _content(self, first: Tensor, along: Tensor, every: Tensor) -> Tensor:
+        """What of all seen along its way belongs to each layer: ``[N*L, C, H, W]``."""
+        others = (every.sum(1, keepdim=True) - every).flatten(0, 1)
+        seen = torch.stack([*lowest(along, DARKEST), first, along[:, -1], others], 1)
+        x = pixel_unshuffle(seen.flatten(1, 2), CELL)
+        if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
-        x = silu(self.translated(silu(self.enter(x))))
-        added = pixel_shuffle(self.leave(x), CELL).float()
-        motion = self.motion(x).float().reshape(n, 1 + self.future, self.layers, 3, height, width)
-        motion = motion[:, :1] + motion[:, 1:]  # [N, F, L, 3, h, w]
-        shift = (FASTEST * (motion[:, :, :, :2] / 4).tanh()).cumsum(1)
-        layers = self._layers(self.content(x), past[:, -1].float())
-        arrived = sent(layers, shift, motion[:, :, :, 2].sigmoid())
-        return added.reshape(arrived.shape) + arrived
+        x = self.leave(silu(self.between(self.enter(x))))
+        said = torch.unflatten(pixel_shuffle(x.float(), CELL), 1, (-1, self.channels))
+        share = said[:, :-1].softmax(1)
+        content: Tensor = (share * seen).sum(1) + 0.1 * said[:, -1]
+        return content
 
-    def _layers(self, content: Tensor, last: Tensor) -> Tensor:
-        """The last frame shared out among the layers, and what each adds: ``[N, L, C, H, W]``."""
-        content = pixel_shuffle(content.float(), CELL)  # [N, 2*L*C, H, W]
-        both = torch.unflatten(content, 1, (2, self.layers, self.channels))
-        return both[:, 0].softmax(1) * last[:, None] + 0.1 * both[:, 1]
-
-
-def matched(last: Tensor, before: Tensor) -> Tensor:
-    """How alike what lies about each cell is to what lay around it in a frame before.
-
-    Of windows a and b it is ``2 sum(a b) / (sum(a^2) + sum(b^2))``: 1 if they are equal, 0 where
-    nothing of one is in the other. It is block matching as a cost volume, at half the size.
-
-    Shape: ``[N, C, H, W] twice -> [N, OFFSETS**2, H/4, W/4]``, rows of offsets downward.
-    """
-    last, before = avg_pool2d(last, 2), avg_pool2d(before, 2)
-    height, width = last.shape[-2:]
-    wide = pad(before, (OFFSETS // 2,) * 4)
-    moved = [
-        wide[..., down : down + height, right : right + width]
-        for down in range(OFFSETS)
-        for right in range(OFFSETS)
-    ]
-    there = torch.stack(moved, dim=1)  # [N, OFFSETS**2, C, H/2, W/2]
-    both = _about((last[:, None] * there).sum(2))
-    energy = _about(last.square().sum(1, keepdim=True)) + _about(there.square().sum(2))
-    return 2 * both / (energy + 1e-3)
+    def _ahead(
+        self, thing: Tensor, path: Tensor, gone: Tensor, misfit: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """How far ``[M, F, 2]`` each layer will have gone, right and down, and how unsure it is."""
+        height, width = thing.shape[-2:]
+        ink = thing.clamp(min=0).sum(1) + 1e-4
+        x = (ink.sum(1) * torch.arange(width, device=ink.device)).sum(1)
+        y = (ink.sum(2) * torch.arange(height, device=ink.device)).sum(1)
+        middle = torch.stack([x, y], 1) / ink.sum((1, 2)).unsqueeze(1)  # [M, 2]
+        size = torch.tensor([width, height], device=ink.device) - 1.0
+        mirror = 1 - 2 * (middle > size / 2).float()
+        near, far = torch.minimum(middle, size - middle), torch.maximum(middle, size - middle)
+        each = torch.cat([path / 10 * mirror[:, None], torch.stack([near, far], 1) / 16 - 1], 1)
+        each = each.transpose(1, 2)  # [M, 2, P + 2]
+        known = torch.cat([gone, misfit.unsqueeze(1)], 1).unsqueeze(1).expand(-1, 2, -1)
+        x = silu(self.first(torch.cat([each, each.flip(1), known], 2)))
+        for layer in self.dense:
+            x = x + silu(layer(x))
+        said = torch.unflatten(self.last(x), 2, (2, -1)).permute(0, 2, 3, 1)  # [M, 2, F, 2]
+        shift = 10 * said[:, 0] * mirror[:, None]
+        return shift, SHARPEST + softplus(5 * said[:, 1] + 1)
 
 
-def _about(image: Tensor) -> Tensor:
-    """The mean over the window about each cell, of an image of half the size."""
-    side, step = WINDOW // 2, CELL // 2
-    return avg_pool2d(image, side, step, padding=(side - step) // 2)
-
-
-def sent(layers: Tensor, shift: Tensor, share: Tensor) -> Tensor:
-    """The sum of all cells where they arrive, between pixels bilinearly; what leaves is gone.
+def _smeared(image: Tensor, shift: Tensor, spread: Tensor) -> Tensor:
+    """Each image of ``[M, C, H, W]`` moved and blurred, ``[M, F, C, H, W]``; what leaves is gone.
 
     Args:
-        layers: ``[N, L, C, H, W]``.
-        shift: ``[N, F, L, 2, H/4, W/4]``, of each cell for each frame, to the right and down, in
+        shift, spread: ``[M, F, 2]``, right and down: a Gaussian's mean and standard deviation, in
             pixels.
-        share: ``[N, F, L, H/4, W/4]``, how much of each cell arrives.
-
-    Shape: ``-> [N, F, C, H, W]``.
     """
-    n, count, channels, height, width = layers.shape
-    frames, rows, columns = shift.shape[1], height // CELL, width // CELL
-    # Cells come last: what they share is small, and a processor goes along them.
-    cells = pixel_unshuffle(layers.flatten(1, 2), CELL).reshape(
-        n, 1, count, channels, CELL, CELL, rows * columns
-    )
-    wide = pad(cells, (0, 0, 1, 1, 1, 1)) * share.flatten(-2)[:, :, :, None, None, None]
-    shift = shift.flatten(-2)[:, :, :, :, None, None, None]  # [N, F, L, 2, 1, 1, 1, h*w]
-    whole = shift.detach().floor()
-    right, down = (shift - whole).unbind(3)
-    wide = wide[..., 1:, :] * (1 - right) + wide[..., :-1, :] * right
-    wide = wide[..., 1:, :, :] * (1 - down) + wide[..., :-1, :, :] * down
-    across, along = whole[:, :, :, :, 0].long().unbind(3)  # [N, F, L, 1, 1, h*w]
-    own = torch.arange(CELL + 1, device=shift.device)[:, None]
-    left = CELL * torch.arange(columns, device=shift.device).repeat(rows)
-    top = CELL * torch.arange(rows, device=shift.device).repeat_interleave(columns)
-    # A border of one pixel takes up what leaves the frame.
-    x = (across + left + own).clamp(-1, width) + 1  # [N, F, L, 1, 5, h*w]
-    y = (along + top + own[:, None]).clamp(-1, height) + 1  # [N, F, L, 5, 1, h*w]
-    place = (y * (width + 2) + x)[:, :, None].expand(-1, -1, channels, -1, -1, -1, -1)
-    canvas = layers.new_zeros(n, frames, channels, (height + 2) * (width + 2))
-    canvas = canvas.scatter_add(3, place.flatten(3), wide.transpose(2, 3).flatten(3))
-    return torch.unflatten(canvas, 3, (height + 2, width + 2))[..., 1:-1, 1:-1]
+    down = smear(image.shape[-2], shift[..., 1], spread[..., 1])  # [M, F, H, H]
+    right = smear(image.shape[-1], shift[..., 0], spread[..., 0])
+    moved = down.unsqueeze(2) @ image.unsqueeze(1)
+    return (moved @ right.mT.unsqueeze(2)).float()
+
+
+def smear(size: int, shift: Tensor, spread: Tensor) -> Tensor:
+    """Matrices ``[..., size, size]`` that move a line and blur it by a Gaussian.
+
+    In each column stands a Gaussian over the whole numbers, which sum to 1 but for those outside.
+    """
+    shift, spread = shift.unsqueeze(-1), spread.unsqueeze(-1)
+    whole = torch.arange(-FARTHEST, FARTHEST + 1, device=shift.device)
+    part = shift - shift.detach().round()
+    total = torch.exp(-0.5 * ((whole - part) / spread).square()).sum(-1, keepdim=True)
+    apart = torch.arange(size - 1, -size, -1, device=shift.device)  # from a column to a row
+    line = torch.exp(-0.5 * ((apart - shift) / spread).square()) / total  # [..., 2*size - 1]
+    return line.unfold(-1, size, 1).flip(-2)

@@ -40,8 +40,9 @@ class MovingLayersSpec(Strict):
     """`imgan.networks.MovingLayers`."""
 
     name: Literal["moving-layers"]
-    hidden: Width = 64
-    blocks: Annotated[int, Field(ge=1, le=16)] = 2
+    width: Width = 64
+    hidden: Width = 256
+    depth: Annotated[int, Field(ge=0, le=16)] = 4
     layers: Annotated[int, Field(ge=1, le=8)] = 2
 
     @property

@@ -77,7 +77,7 @@ def moving_digits(folder: Path) -> tuple[Path, list[Path]]:
         "past": 3,
         "future": 3,
         "channels": 1,
-        "generator": {"name": "moving-layers", "hidden": 8, "blocks": 1},
+        "generator": {"name": "moving-layers", "width": 8, "hidden": 8, "depth": 1},
         "adversary": {"critic": _CRITIC},
         "data": {"kind": "moving-digits"},
         "train": TRAIN,

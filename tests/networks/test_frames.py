@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from torch.nn.functional import pad
 
 from imgan.networks import MovingLayers, MultiscalePredictor, SimVP
-from imgan.networks.moving_layers import matched, sent
 from imgan.networks.simvp import FARTHEST, fetch, matches
 
 
@@ -23,7 +22,7 @@ def predictor(**more):
 
 def layers(**more):
     torch.manual_seed(0)
-    return MovingLayers(**{"hidden": 8, "blocks": 1} | more)
+    return MovingLayers(**{"width": 8, "hidden": 16, "depth": 1} | more)
 
 
 @pytest.mark.parametrize("kind", [simvp, predictor, layers])
@@ -61,49 +60,6 @@ def test_a_network_of_motion_starts_as_a_copy_and_learns_where_to_fetch_from(pas
     assert torch.allclose(out, frames[:, -1:].expand(-1, 2, -1, -1, -1), atol=1e-5)
     out.square().sum().backward()
     assert network.motion[-1].weight.grad.abs().sum() > 0
-
-
-@given(right=st.integers(-20, 20), down=st.integers(-20, 20), ahead=st.integers(1, 3))
-def test_layers_arrive_where_they_are_sent_to(right, down, ahead):
-    layers = torch.rand(2, 2, 3, 16, 8)
-    shift = torch.tensor([right, down])[:, None, None].expand(2, ahead, 2, 2, 4, 2)
-    wide = pad(layers.sum(1), (20, 20, 20, 20)).roll((down, right), (2, 3))
-    arrived = sent(layers, shift.float(), torch.ones(2, ahead, 2, 4, 2))
-    assert torch.allclose(arrived, wide[:, None, :, 20:-20, 20:-20].expand_as(arrived))
-
-
-@given(right=st.integers(-5, 5), down=st.integers(-5, 5))
-def test_parts_are_found_where_they_were(right, down):
-    before = pad(torch.rand(1, 1, 32, 32), (16, 16, 16, 16))
-    last = before.roll((2 * down, 2 * right), (2, 3))
-    alike = matched(last, before)[0, :, 8, 8].reshape(11, 11)  # the middle of both
-    assert divmod(int(alike.argmax()), 11) == (5 - down, 5 - right)
-    assert alike.max() > 0.99
-    assert matched(torch.zeros_like(last), before).abs().max() == 0
-
-
-def test_between_pixels_a_layer_is_shared_out_and_learns_where_to_go():
-    layers = torch.zeros(1, 1, 1, 8, 8)
-    layers[..., 3, 3] = 1
-    shift = torch.zeros(1, 1, 1, 2, 2, 2)
-    shift[:, :, :, 0], shift[:, :, :, 1] = 1.25, -0.5
-    shift.requires_grad_()
-    arrived = sent(layers, shift, torch.ones(1, 1, 1, 2, 2))
-    for row in (2, 3):
-        assert arrived[0, 0, 0, row, 4:6].tolist() == [0.375, 0.125]
-    assert arrived.sum() == 1
-    arrived[..., 5].sum().backward()  # more of it lies there if it goes further to the right
-    assert shift.grad[0, 0, 0, 0, 0, 0] == 1 and shift.grad.sum() == 1
-
-
-def test_a_network_of_layers_starts_about_at_rest():
-    past = torch.rand(1, 4, 1, 16, 16)
-    network = layers(past=4, future=3)
-    torch.nn.init.zeros_(network.content.weight), torch.nn.init.zeros_(network.content.bias)
-    out = network(past)  # two layers with half of the last frame each, of which half is sure
-    assert (out - past[:, -1:] / 2).abs().max() < 0.1
-    out.square().sum().backward()
-    assert network.motion.weight.grad.abs().sum() > 0
 
 
 @given(right=st.integers(-5, 5), down=st.integers(-5, 5))
