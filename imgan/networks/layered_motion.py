@@ -9,6 +9,7 @@ whole pixels, things are bright on a dark ground and may lie over one another.
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,10 @@ LOWEST = 4
 """So many of the darkest values along a path tell what stays on it."""
 
 
+STILLEST = 1e-6
+"""What each squared pixel of a step counts against it: where nothing is to be found, all rests."""
+
+
 class Layers(NamedTuple):
     """What the frames were taken apart into.
 
@@ -45,15 +50,29 @@ class Layers(NamedTuple):
     misfit: Tensor
 
 
+class Spectra(NamedTuple):
+    """Fourier transforms ``[N, P, C, H, W/2+1]`` of frames and of their squares."""
+
+    frames: Tensor
+    squares: Tensor
+
+
 @torch.no_grad()
-def take_apart(frames: Tensor, layers: int = 2, rounds: int = 1) -> Layers:
-    """The layers of ``[N, P, C, H, W]`` in [0, 1]: of two beginnings the one that fits better.
+def take_apart(frames: Tensor, layers: int = 2) -> Layers:
+    """The layers of frames: of two beginnings the one that fits better.
 
     Bounces and things that hide one another lead a beginning astray; one that looks for the things
     in the first frame and one that does in the last seldom fail in the same clip.
+
+    Args:
+        frames: ``[N, P, C, H, W]`` in [0, 1], float32 or float64.
+        layers: how many; those that find nothing are dark and rest.
     """
-    last = _search(frames, layers, rounds)
-    content, place, misfit = _search(frames.flip(1), layers, rounds)
+    waves = spectra(frames)
+    last = _search(frames, waves, layers)
+    content, place, misfit = _search(
+        frames.flip(1), Spectra(waves.frames.flip(1), waves.squares.flip(1)), layers
+    )
     to_last = place[:, :, :1]
     content = shifted(content.unsqueeze(2), -to_last).squeeze(2)
     first = Layers(content, place.flip(2) - to_last, misfit)
@@ -62,74 +81,84 @@ def take_apart(frames: Tensor, layers: int = 2, rounds: int = 1) -> Layers:
         torch.where(better.reshape(-1, *(1,) * (one.dim() - 1)), one, other)
         for one, other in zip(first, last, strict=True)
     )
-    return _improved(frames, Layers(*picked), rounds)
+    return _improved(frames, Layers(*picked))
 
 
-def _search(frames: Tensor, layers: int, rounds: int) -> Layers:
+def _search(frames: Tensor, waves: Spectra, layers: int) -> Layers:
     """One thing after the other, each in what those before it leave, by its speed at the end."""
-    back = torch.arange(frames.shape[1] - 1, -1, -1, device=frames.device)[:, None]
+    count = frames.shape[1]
+    back = torch.arange(count - 1, -1, -1, device=frames.device)[:, None]
+    lags = sorted({min(lag, count - 1) for lag in LAGS})
+    before = [count - 1 - lag for lag in lags]
     recent = slice(-1 - max(LAGS), None)
-    left, content, place = frames, [], []
+    left = frames
+    content: list[Tensor] = []
+    place: list[Tensor] = []
     for _ in range(layers):
-        speed = _speed(agreement(left[:, -1], left[:, recent]))
+        if content:
+            left = (left - _laid(content[-1], place[-1])).clamp_(0)
+            waves = spectra(left)
+        few = Spectra(waves.frames[:, before], waves.squares[:, before])
+        speed = _speed(agreement(left[:, -1], few), lags)
         path = (-back * speed[:, None]).round().long()  # [N, P, 2]
         seed = shifted(left[:, recent], path[:, recent]).amin(1)
-        path = follow(agreement(seed, left))
-        content.append(steady(shifted(left, path)))
-        place.append(path)
-        left = (left - _laid(content[-1], path)).clamp(0)
+        place.append(follow(agreement(seed, waves)))
+        content.append(steady(shifted(left, place[-1])))
     found = Layers(torch.stack(content, 1), torch.stack(place, 1), frames.new_zeros(len(frames)))
-    return _improved(frames, found, rounds)
+    return _improved(frames, found)
 
 
-def _improved(frames: Tensor, found: Layers, rounds: int) -> Layers:
+def _improved(frames: Tensor, found: Layers) -> Layers:
     """Each layer in turn is followed through what the others leave, and seen anew on its path."""
     content, place = list(found.content.unbind(1)), list(found.place.unbind(1))
     laid = [_laid(one, path) for one, path in zip(content, place, strict=True)]
-    for _ in range(rounds):
-        for i in range(len(content)):
-            others = laid[:i] + laid[i + 1 :]
-            left = (frames - torch.stack(others).amax(0)).clamp(0) if others else frames
-            place[i] = follow(agreement(content[i], left))
-            content[i] = steady(shifted(frames, place[i]))
-            laid[i] = _laid(content[i], place[i])
-    misfit = (frames - torch.stack(laid).amax(0)).square().sum((2, 3, 4)).mean(1)
+    for i in range(len(content)):
+        others = laid[:i] + laid[i + 1 :]
+        left = (frames - reduce(torch.maximum, others)).clamp_(0) if others else frames
+        place[i] = follow(agreement(content[i], spectra(left)))
+        content[i] = steady(shifted(frames, place[i]))
+        laid[i] = _laid(content[i], place[i])
+    misfit = (frames - reduce(torch.maximum, laid)).square_().sum((2, 3, 4)).mean(1)
     return Layers(torch.stack(content, 1), torch.stack(place, 1), misfit)
 
 
-def agreement(thing: Tensor, frames: Tensor) -> Tensor:
-    """How well a thing fits each frame at every shift, ``[N, P, H, W]``; no shift is in the middle.
+def spectra(frames: Tensor) -> Spectra:
+    """Of ``[N, P, C, H, W]``, as `agreement` wants them."""
+    return Spectra(torch.fft.rfft2(frames), torch.fft.rfft2(frames.square()))
 
-    ``2 sum(t f) - sum(a f^2)`` over the sum of ``t^2``, where a is the mean of the thing t and of
-    t blurred: by squared error, over the thing and what lies about it. By Fourier transforms, so
-    the frame goes round from one side to the other.
+
+def agreement(thing: Tensor, waves: Spectra) -> Tensor:
+    """How well a thing fits each frame at every shift.
+
+    ``(2 sum(t f) - sum(a f^2)) / (1 + sum(t^2))``, where a is the mean of the thing t and of t
+    blurred: of things that are black and white it is squared error, over the thing and what lies
+    about it. By Fourier transforms, so the frame goes round from one side to the other.
 
     Args:
         thing: ``[N, C, H, W]``.
-        frames: ``[N, P, C, H, W]``.
+        waves: of P frames.
+
+    Shape: ``-> [N, P, H, W]``, row and column by how far down and right, and from the end by how
+    far up and left.
     """
     height, width = thing.shape[-2:]
     down = 2 * math.pi * torch.fft.fftfreq(height, device=thing.device)
     right = 2 * math.pi * torch.fft.rfftfreq(width, device=thing.device)
     blur = torch.exp(-0.5 * ABOUT**2 * (down[:, None].square() + right.square()))
-    waves = torch.fft.rfft2(thing).conj().unsqueeze(1)  # [N, 1, C, H, W/2+1]
-    both = torch.fft.rfft2(torch.stack([frames, frames.square()]))
-    summed = (2 * both[0] * waves - both[1] * (waves * (1 + blur) / 2)).sum(2)
-    fit = torch.fft.irfft2(summed, s=(height, width))
-    fit = fit / (thing.square().sum((1, 2, 3)).reshape(-1, 1, 1, 1) + 1)
-    return torch.roll(fit, (height // 2, width // 2), (-2, -1))
+    own = torch.fft.rfft2(thing).conj().unsqueeze(1)  # [N, 1, C, H, W/2+1]
+    summed = (2 * own * waves.frames - own * ((1 + blur) / 2) * waves.squares).sum(2)
+    fit: Tensor = torch.fft.irfft2(summed, s=(height, width))
+    return fit / (1 + thing.square().sum((1, 2, 3)).reshape(-1, 1, 1, 1))
 
 
-def _speed(fit: Tensor) -> Tensor:
-    """The speed ``[N, 2]``, right and down, at which the frames before the last fit best."""
-    frames, height, width = fit.shape[1:]
+def _speed(fit: Tensor, lags: list[int]) -> Tensor:
+    """The speed ``[N, 2]``, right and down, that fits frames ``[N, len(lags), H, W]`` best."""
+    height, width = fit.shape[2:]
     speeds = torch.arange(-FASTEST * STEPS, FASTEST * STEPS + 1, device=fit.device) / STEPS
-    total = torch.zeros((), device=fit.device)
-    for lag in {min(lag, frames - 1) for lag in LAGS}:
+    total = -STILLEST * (speeds.square()[:, None] + speeds.square())
+    for before, lag in zip(fit.unbind(1), lags, strict=True):
         back = (-lag * speeds).round().long()
-        rows = (height // 2 + back).clamp(0, height - 1)
-        columns = (width // 2 + back).clamp(0, width - 1)
-        total = total + fit[:, frames - 1 - lag][:, rows[:, None], columns]
+        total = total + before[:, (back % height)[:, None], back % width]
     best = total.flatten(1).argmax(1)
     return torch.stack([speeds[best % len(speeds)], speeds[best // len(speeds)]], 1)
 
@@ -141,16 +170,17 @@ def follow(fit: Tensor) -> Tensor:
         fit: ``[N, P, H, W]`` of `agreement`.
     """
     n, frames, height, width = fit.shape
-    reach = torch.arange(2 * FASTEST + 1, device=fit.device)
-    wide = pad(fit, (FASTEST,) * 4, value=-math.inf)
+    steps = torch.arange(-FASTEST, FASTEST + 1, device=fit.device)
+    still = STILLEST * (steps.square()[:, None] + steps.square())
     each = torch.arange(n, device=fit.device)[:, None, None]
     here = torch.zeros(n, 2, dtype=torch.long, device=fit.device)
     path = [here]
     for frame in range(frames - 2, -1, -1):
-        rows = (height // 2 + here[:, 1, None] + reach)[:, :, None]
-        columns = (width // 2 + here[:, 0, None] + reach)[:, None]
-        best = wide[each, frame, rows, columns].flatten(1).argmax(1)
-        step = torch.stack([best % len(reach), best // len(reach)], 1) - FASTEST
+        rows = (here[:, 1, None] + steps) % height
+        columns = (here[:, 0, None] + steps) % width
+        window = fit[each, frame, rows[:, :, None], columns[:, None]] - still
+        best = window.flatten(1).argmax(1)
+        step = torch.stack([best % len(steps), best // len(steps)], 1) - FASTEST
         here = here + step
         path.append(here)
     return torch.stack(path[::-1], 1)

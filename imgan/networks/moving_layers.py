@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu, softplus
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle, silu, softplus
 
 from .layered_motion import lowest, shifted, take_apart
 from .u_shape import Residual
@@ -18,8 +20,12 @@ DARKEST = 3
 SHARPEST = 0.25
 """Pixels by which a place is unsure at the least: at none, no gradient would be left."""
 
-FARTHEST = 32
-"""Whole numbers to each side over which a spread is summed; wider ones come out darker."""
+WIDE = 8.0
+"""Pixels of spread from which the sum of a Gaussian over the whole numbers is its integral."""
+
+SMALLEST = 16
+"""Pixels to a side that contents are widened to: in bf16 maps of one pixel's width were no numbers
+now and then, by a fault of the processor's library."""
 
 
 class MovingLayers(nn.Module):
@@ -37,6 +43,9 @@ class MovingLayers(nn.Module):
     The dense network sees across and down apart, with the same weights, and mirrored so that the
     nearer side is the left: what it learns of one side it knows of all four.
 
+    Things move at most 5 pixels from frame to frame. Memory goes with the frame's side as well as
+    with its area: it is made for small frames.
+
     Args:
         past, future: how many frames go in and come out.
         width: channels of the convolutions, at a quarter of the size.
@@ -45,7 +54,7 @@ class MovingLayers(nn.Module):
         layers: how many things there may be.
 
     Shape: ``[N, past, channels, H, W] in [0, 1] -> [N, future, channels, H, W]``, not clamped; H
-    and W are multiples of 8.
+    and W are any. float64 is computed as such, all else in float32 but for the convolutions.
     """
 
     def __init__(
@@ -60,8 +69,7 @@ class MovingLayers(nn.Module):
     ) -> None:
         super().__init__()
         self.past, self.future, self.channels, self.layers = past, future, channels, layers
-        self.size_multiple = 2 * CELL
-        self.minimum = 16  # in bf16 maps of one pixel's width are no numbers now and then
+        self.size_multiple = 1
         self.reach = None  # a layer is looked for in the whole frame
         pixels = channels * CELL**2
         seen = min(DARKEST, past) + 3
@@ -77,34 +85,36 @@ class MovingLayers(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, past: Tensor) -> Tensor:
-        past = past.float()
+        past = past if past.dtype == torch.float64 else past.float()
         found = take_apart(past, self.layers)
         frames = past.unsqueeze(1).expand(-1, self.layers, -1, -1, -1, -1).flatten(0, 1)
         along = shifted(frames, found.place.flatten(0, 1))  # [N*L, P, C, H, W]
-        first = found.content.flatten(0, 1)
+        thing = found.content.flatten(0, 1)
+        others = (found.content.sum(1, keepdim=True) - found.content).flatten(0, 1)
+        content = self._content(thing, along, others)
         with torch.autocast(past.device.type, enabled=False):
-            # How much of the layer is missing where it should be, in each frame and in all.
-            gone = (along - first.unsqueeze(1)).clamp(max=0).square().sum((2, 3, 4))
-            gone = 5 * gone / (first.square().sum((1, 2, 3)) + 1).unsqueeze(1)
+            # How much of the layer is missing where it should be, and how ill all layers fit.
+            gone = (along - thing.unsqueeze(1)).clamp(max=0).square().sum((2, 3, 4))
+            gone = 5 * gone / (thing.square().sum((1, 2, 3)) + 1).unsqueeze(1)
             misfit = (found.misfit / 10).tanh().repeat_interleave(self.layers)
-            shift, spread = self._ahead(first, found.place.flatten(0, 1), gone, misfit)
-        content = self._content(first, along, found.content)
-        sent = torch.unflatten(_smeared(content, shift, spread), 0, (-1, self.layers))
+            shift, spread = self._ahead(thing, found.place.flatten(0, 1), gone, misfit)
+            sent = torch.unflatten(_smeared(content, shift, spread), 0, (-1, self.layers))
         covered: Tensor = 1 - (1 - sent).prod(1)
         return covered
 
-    def _content(self, first: Tensor, along: Tensor, every: Tensor) -> Tensor:
+    def _content(self, thing: Tensor, along: Tensor, others: Tensor) -> Tensor:
         """What of all seen along its way belongs to each layer: ``[N*L, C, H, W]``."""
-        others = (every.sum(1, keepdim=True) - every).flatten(0, 1)
-        seen = torch.stack([*lowest(along, DARKEST), first, along[:, -1], others], 1)
+        seen = torch.stack([*lowest(along, DARKEST), thing, along[:, -1], others], 1)
+        height, width = seen.shape[-2:]
+        tall, wide = (CELL * -(-max(side, SMALLEST) // CELL) for side in (height, width))
+        seen = pad(seen, (0, wide - width, 0, tall - height))
         x = pixel_unshuffle(seen.flatten(1, 2), CELL)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
-        x = self.leave(silu(self.between(self.enter(x))))
-        said = torch.unflatten(pixel_shuffle(x.float(), CELL), 1, (-1, self.channels))
-        share = said[:, :-1].softmax(1)
-        content: Tensor = (share * seen).sum(1) + 0.1 * said[:, -1]
-        return content
+        x = self.leave(silu(self.between(self.enter(x)))).to(seen.dtype)
+        said = torch.unflatten(pixel_shuffle(x, CELL), 1, (-1, self.channels))
+        content: Tensor = (said[:, :-1].softmax(1) * seen).sum(1) + 0.1 * said[:, -1]
+        return content[..., :height, :width]
 
     def _ahead(
         self, thing: Tensor, path: Tensor, gone: Tensor, misfit: Tensor
@@ -115,9 +125,9 @@ class MovingLayers(nn.Module):
         x = (ink.sum(1) * torch.arange(width, device=ink.device)).sum(1)
         y = (ink.sum(2) * torch.arange(height, device=ink.device)).sum(1)
         middle = torch.stack([x, y], 1) / ink.sum((1, 2)).unsqueeze(1)  # [M, 2]
-        size = torch.tensor([width, height], device=ink.device) - 1.0
-        mirror = 1 - 2 * (middle > size / 2).float()
-        near, far = torch.minimum(middle, size - middle), torch.maximum(middle, size - middle)
+        rest = torch.stack([width - 1 - middle[:, 0], height - 1 - middle[:, 1]], 1)
+        mirror = 1 - 2 * (middle > rest).to(middle.dtype)
+        near, far = torch.minimum(middle, rest), torch.maximum(middle, rest)
         each = torch.cat([path / 10 * mirror[:, None], torch.stack([near, far], 1) / 16 - 1], 1)
         each = each.transpose(1, 2)  # [M, 2, P + 2]
         known = torch.cat([gone, misfit.unsqueeze(1)], 1).unsqueeze(1).expand(-1, 2, -1)
@@ -139,7 +149,7 @@ def _smeared(image: Tensor, shift: Tensor, spread: Tensor) -> Tensor:
     down = smear(image.shape[-2], shift[..., 1], spread[..., 1])  # [M, F, H, H]
     right = smear(image.shape[-1], shift[..., 0], spread[..., 0])
     moved = down.unsqueeze(2) @ image.unsqueeze(1)
-    return (moved @ right.mT.unsqueeze(2)).float()
+    return moved @ right.mT.unsqueeze(2)
 
 
 def smear(size: int, shift: Tensor, spread: Tensor) -> Tensor:
@@ -148,9 +158,11 @@ def smear(size: int, shift: Tensor, spread: Tensor) -> Tensor:
     In each column stands a Gaussian over the whole numbers, which sum to 1 but for those outside.
     """
     shift, spread = shift.unsqueeze(-1), spread.unsqueeze(-1)
-    whole = torch.arange(-FARTHEST, FARTHEST + 1, device=shift.device)
+    far = int(5 * WIDE)
+    whole = torch.arange(-far, far + 1, device=shift.device)
     part = shift - shift.detach().round()
     total = torch.exp(-0.5 * ((whole - part) / spread).square()).sum(-1, keepdim=True)
+    total = torch.where(spread < WIDE, total, spread * math.sqrt(2 * math.pi))
     apart = torch.arange(size - 1, -size, -1, device=shift.device)  # from a column to a row
     line = torch.exp(-0.5 * ((apart - shift) / spread).square()) / total  # [..., 2*size - 1]
     return line.unfold(-1, size, 1).flip(-2)
