@@ -42,6 +42,8 @@ def test_a_section_that_was_off_can_be_switched_on():
     [
         (minimal(data={"resize": "none"}), r"there is no setting data\.resize$"),  # of others
         (minimal(sede=1), r"there is no setting .*sede; did you mean seed\?"),
+        (minimal(generator={"name": "plainsr", "norm": 1}), "r.norm of plainsr, which has width, "),
+        (minimal(generator={"name": "plainsr", "widht": 9}), r"; did you mean generator.width\?"),
         (minimal(train={"stpes": 1}), r"stpes.*|the setting .*steps is missing"),
         (minimal(train={}), "the setting .*steps is missing"),
         (minimal(scale=5), "scale"),

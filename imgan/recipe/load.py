@@ -130,6 +130,13 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         known = _known_keys(pipeline)
         section = name.rpartition(".")[0]
+        variant = _keys_of(place[-2]) if len(place) > 1 else None
+        if variant is not None:
+            owner = ".".join(place[:-2])
+            near = [f"{owner}.{key}" for key in difflib.get_close_matches(place[-1], variant, 1)]
+            said = f"there is no setting {owner}.{place[-1]} of {place[-2]}"
+            has = f", which has {', '.join(variant) or 'none'}"
+            return said + (f"; did you mean {near[0]}?" if near else has)
         beside = [key for key in known if known[key].rpartition(".")[0] == section]
         near = [  # a word of the same section first
             known[key]
@@ -152,6 +159,15 @@ def _sentence(error: ValidationError) -> str:
 
 
 _WANTED = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text"}
+
+
+def _keys_of(variant: str) -> list[str] | None:
+    """The settings of what goes by a name, as a network or a kind of data; None if nothing does."""
+    for section in _ADAPTER.json_schema()["$defs"].values():
+        keys = section.get("properties", {})
+        if any(keys.get(tag, {}).get("const") == variant for tag in ("name", "kind")):
+            return [key for key in keys if key not in ("name", "kind")]
+    return None
 
 
 def _known_keys(pipeline: str) -> dict[str, str]:
