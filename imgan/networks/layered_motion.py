@@ -31,7 +31,6 @@ ABOUT = 3.0
 LOWEST = 4
 """So many of the darkest values along a path tell what stays on it."""
 
-
 STILLEST = 1e-6
 """What each squared pixel of a step counts against it: where nothing is to be found, all rests."""
 

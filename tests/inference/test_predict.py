@@ -77,6 +77,18 @@ def test_tiles_give_the_same(tmp_path, monkeypatch, network) -> None:
     assert np.abs(tiled.astype(int) - whole).max() <= 1
 
 
+def test_a_network_that_looks_everywhere_sees_the_whole_frame_at_once(
+    tmp_path, monkeypatch
+) -> None:
+    more = {"width": 8, "hidden": 8, "depth": 1}
+    model = make_model(tmp_path / "m.safetensors", network="moving-layers", **more)
+    counts = in_small_tiles(monkeypatch)
+    frames = make_frames(4, 70, 101)
+    made = predict(frames, 2, model=model, precision="float32")
+    assert made.shape == (2, *frames.shape[1:])
+    assert set(counts) == {1}
+
+
 def test_clear_pixels_of_pillow_images_lie_on_white(models) -> None:
     frames = make_frames(4)
     alpha = np.full((24, 32, 1), 255, np.uint8)
