@@ -39,6 +39,8 @@ READABLE = frozenset(FORMATS) - {".npy"} | {
 """Suffixes that are taken for photos in a folder; a file that is named is read whatever it is."""
 
 _QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
+# Of 1 to 9. Pillow's 6 takes four times the seconds of 2 for 6 % fewer bytes of a photo.
+_PNG_EFFORT = 2
 _LARGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535, "GIF": 65_535}
 _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
 # What Pillow raises on damaged files, its plugins being as many as their authors.
@@ -293,6 +295,8 @@ def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
         options["icc_profile"] = image.icc
     if format in _QUALITY:
         options["quality"] = quality or _QUALITY[format]
+    if format == "PNG":
+        options["compress_level"] = _PNG_EFFORT
     if format == "JPEG":  # colour at full resolution where quality matters
         options["subsampling"] = 0 if options["quality"] >= 90 else 2
     if format == "WEBP":
