@@ -1,18 +1,13 @@
 """``imgan predict`` from the command line."""
 
-import sys
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from frame_models import make_clip, make_model
 
 from imgan import shipped
 from imgan.cli import app
 from imgan.data.video import probe, read_frames
 from imgan.errors import ImganError
+from tests.inference.frame_models import make_clip, make_model
 
 
 def run(*arguments):

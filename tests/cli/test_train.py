@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
-from runs import recipe
 from typer.testing import CliRunner
 
 from imgan.cli import app
 from imgan.data import catalogue
 from imgan.training import checkpoint, loop
+from tests.training.runs import recipe
 
 STEPS = 150
 

@@ -1,7 +1,6 @@
 """The whole job: data by name from a server on this machine, training, translation, a page."""
 
 import io
-import sys
 import threading
 import zipfile
 from functools import partial
@@ -12,12 +11,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))
-from translation_runs import content, make_pairs
-
 from imgan.cli import app
 from imgan.data import catalogue
 from imgan.errors import ImganError
+from tests.pipelines.translation_runs import content, make_pairs
 
 
 @pytest.fixture

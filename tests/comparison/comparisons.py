@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
 
+from imgan.comparison.compare import Scoring, compare
+from imgan.comparison.result import Comparison
 from tests.inference.frame_models import make_clip
 from tests.pipelines.translation_runs import content as translation
 from tests.pipelines.translation_runs import make_pairs
@@ -111,3 +114,20 @@ def domains(folder: Path) -> tuple[Path, list[Path]]:
         found.append(folder / f"{name}.npz")
         np.savez(found[-1], **arrays)
     return written(folder, recipe), found
+
+
+SCORING = Scoring(lpips=None, device="cpu", precision="float32", horizon=3)
+MAKERS = {
+    "srgan": super_resolution,
+    "pix2pix": pairs,
+    "cyclegan": lambda folder: pairs(folder, "cyclegan"),
+    "nextframe": frames,
+    "dann": domains,
+}
+"""A tiny recipe and its data, by pipeline."""
+
+
+def run(folder: Path, pipeline: str = "pix2pix", **more: Any) -> Comparison:
+    """A whole comparison of that pipeline in `folder`/out."""
+    recipe, data = MAKERS[pipeline](folder)
+    return compare(recipe, data, folder / "out", scoring=SCORING, devices=["cpu"], **more)

@@ -1,40 +1,21 @@
-"""All five pipelines through a whole comparison, tiny; the properties that make it a fair one."""
+"""All five pipelines through a whole comparison, tiny, and what is scored in it."""
 
 import json
-import os
 import shutil
-import signal
 
 import pytest
 import torch
 
-from imgan.comparison import runs as runs_module
-from imgan.comparison.arms import arms_of, plan
-from imgan.comparison.compare import Scoring, compare, compare_models
-from imgan.comparison.runs import Run, keep_data, train_all
-from imgan.comparison.splits import named, parts
+from imgan.comparison.arms import plan
+from imgan.comparison.compare import compare, compare_models
+from imgan.comparison.runs import Run, keep_data
+from imgan.comparison.splits import parts
 from imgan.errors import ImganError, Stopped
 from imgan.evaluation.nextframe import evaluate_nextframe
-from imgan.model_file import load_model
-from imgan.pipelines import make_pipeline
-from imgan.recipe import load_recipe, recipe_names
+from imgan.recipe import load_recipe
 from imgan.training.loop import Trainer
 from tests.comparison import comparisons
-
-SCORING = Scoring(lpips=None, device="cpu", precision="float32", horizon=3)
-MAKERS = {
-    "srgan": comparisons.super_resolution,
-    "pix2pix": comparisons.pairs,
-    "cyclegan": lambda folder: comparisons.pairs(folder, "cyclegan"),
-    "nextframe": comparisons.frames,
-    "dann": comparisons.domains,
-}
-ADVERSARIAL = [name for name in recipe_names() if load_recipe(name).adversary]
-
-
-def run(folder, pipeline="pix2pix", **more):
-    recipe, data = MAKERS[pipeline](folder)
-    return compare(recipe, data, folder / "out", scoring=SCORING, devices=["cpu"], **more)
+from tests.comparison.comparisons import MAKERS, SCORING, run
 
 
 @pytest.mark.parametrize("pipeline", MAKERS)
@@ -204,18 +185,6 @@ def test_a_fault_of_the_test_data_is_found_before_training(pipeline, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_trained_on_is_not_scored(tmp_path):
-    recipe, data = comparisons.pairs(tmp_path)
-    with pytest.raises(ImganError, match="4 images of --test are trained on, such as .*train"):
-        parts(load_recipe(recipe), data, [data[0] / "train"])
-    assert parts(load_recipe(recipe), data, data).test == data  # what it holds out of them
-    recipe, data = comparisons.domains(tmp_path)
-    with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
-        parts(load_recipe(recipe), data, data[:1])
-    with pytest.raises(ImganError, match="source.npz is one domain; give the source and then"):
-        parts(load_recipe(recipe), data[:1], [])
-
-
 def test_moving_digits_have_their_standard_measure(tmp_path, monkeypatch):
     monkeypatch.setattr("imgan.comparison.judges.SEQUENCES", 3)
     recipe, data = comparisons.moving_digits(tmp_path)
@@ -231,182 +200,9 @@ def test_moving_digits_have_their_standard_measure(tmp_path, monkeypatch):
     assert not any("MSE" in lines.title for lines in found.horizons)
 
 
-def test_fewer_moves_of_the_generator_are_told(tmp_path):
-    found = run(tmp_path, changes=["adversary.critic_moves=2"])
-    told = [arm.about.endswith("; the generator moves in one of 2 steps") for arm in found.trained]
-    assert told == [False, True]
-
-
-def test_each_seed_of_clips_would_hold_out_others(tmp_path):
-    with pytest.raises(ImganError, match="each seed holds out other clips.*folder test/, or"):
-        run(tmp_path, "nextframe", seeds=2)
-    assert not (tmp_path / "out").exists()
-    (tmp_path / "clips" / "test").mkdir()
-    (tmp_path / "clips" / "0.mp4").rename(tmp_path / "clips" / "test" / "0.mp4")
-    recipe = load_recipe(tmp_path / "tiny-frames.yaml")
-    data = [tmp_path / "clips"]
-    assert parts(recipe, data, [], seeds=2).test == data
-
-
-def test_photos_to_score_on_are_not_trained_on(tmp_path):
-    recipe, _ = comparisons.super_resolution(tmp_path)
-    (tmp_path / "data" / "test").mkdir(parents=True)
-    for name in ("a.png", "b.png", "test/c.png"):
-        (tmp_path / "data" / name).touch()
-    data, test = [tmp_path / "data"], [tmp_path / "data" / "test"]
-    found = parts(load_recipe(recipe), data, test)
-    assert [photo.name for photo in found.train] == ["a.png", "b.png"] and found.test == test
-    with pytest.raises(ImganError, match="every photo of the data is one of --test"):
-        parts(load_recipe(recipe), test, test)
-    held = parts(load_recipe(recipe), data, [])
-    assert held.about == "the last photo (1), held out from training" and len(held.train) == 2
-
-
-def test_data_is_named_without_its_owner(tmp_path, monkeypatch):
-    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
-    folders = [tmp_path / "photos", tmp_path / "Set5" / "x4"]
-    assert named(folders) == "photos, Set5/x4"
-
-
-def test_arms_start_from_the_same_weights_and_see_the_same_data(tmp_path):
-    recipe, data = comparisons.pairs(tmp_path)
-    mse, game = (arm.recipe(0) for arm in plan(recipe))
-    one, other = (
-        Trainer(r, data, tmp_path / r.name, device="cpu", quiet=True) for r in (mse, game)
-    )
-    own, its = (t.pipeline.networks["generator"].state_dict() for t in (one, other))
-    assert all(torch.equal(own[key], its[key]) for key in own)
-    for a, b in zip(one.batches(), other.batches(), strict=True):
-        assert all(torch.equal(a[key], b[key]) for key in a)
-
-
-@pytest.mark.parametrize("name", ADVERSARIAL)
-def test_every_shipped_recipe_has_twins_that_begin_alike(name):
-    arms = plan(name, ["init=null"])
-    kinds = {arm.name: arm.kind for arm in arms}
-    assert kinds["mse"] == "mse" and kinds["adversarial"] == "adversarial"
-    mse = next(arm for arm in arms if arm.name == "mse").recipe(0)
-    assert mse.adversary is None and mse.train == load_recipe(name).train
-    assert next(arm for arm in arms if arm.name == "mse").recipe(3).seed == mse.seed + 3
-
-
-@pytest.mark.parametrize("name", ADVERSARIAL)
-def test_every_arm_of_a_shipped_recipe_is_a_valid_recipe(name):
-    for arm in arms_of(load_recipe(name)):
-        plan(name, (), [arm])
-
-
-def test_mse_is_squared_error_in_every_pipeline():
-    for name, key in (("pix2pix", "pixel"), ("x4-adversarial", "pixel"), ("nextframe", "pixel")):
-        recipe = plan(name)[0].recipe(0)
-        assert getattr(recipe, key).kind == "mse" and getattr(recipe, key).weight
-    assert plan("srgan")[0].recipe(0).pixel.weight == 1  # whose own pixel cost weighs nothing
-    cycle = plan("cyclegan")[0].recipe(0)
-    assert cycle.cycle.kind == cycle.identity.kind == "mse"
-    source, mse, _ = (arm.recipe(0) for arm in plan("dann"))
-    assert source.moments is None and source.target is None
-    assert (
-        mse.moments.means and mse.moments.covariances and mse.target == load_recipe("dann").target
-    )
-
-
-def test_the_recipe_may_name_arms_of_its_own(tmp_path):
-    recipe, _ = comparisons.pairs(tmp_path)
-    text = recipe.read_text()
-    recipe.write_text(text + "arms: {strong: {about: more of it, set: [adversary.weight=9]}}\n")
-    (strong,) = plan(recipe, (), ["strong"])[2:]
-    assert strong.recipe(0).adversary.weight == 9
-    assert strong.kind == "other" and strong.about == "more of it"
-    digits = plan("moving-digits")
-    assert [arm.name for arm in digits] == ["mse", "adversarial"]
-    assert digits[1].recipe(0).adversary.weight == 0.02
-
-
-@pytest.mark.parametrize(
-    ("recipe", "extra", "sentence"),
-    [
-        ("x4-mse", [], "recipe x4-mse has no adversary to compare"),
-        ("pix2pix", ["hing"], "recipe pix2pix knows no arm hing: there are mse, l1"),
-        ("nothing", [], "there is no recipe nothing"),
-        ("TAKEN", ["truth"], "an arm cannot be called truth, as baselines are"),
-    ],
-)
-def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence, tmp_path):
-    if recipe == "TAKEN":
-        recipe, _ = comparisons.pairs(tmp_path)
-        recipe.write_text(recipe.read_text() + "arms: {truth: {about: none}}\n")
-    with pytest.raises(ImganError, match=sentence):
-        plan(recipe, (), extra)
-
-
 def test_faults_of_the_last_arm_are_found_before_the_first_is_trained(tmp_path):
     recipe, data = comparisons.super_resolution(tmp_path)
     missing = ["perceptual={layers: {conv1_2: 1}, weights: none.npz}", "data.crop=16"]
     with pytest.raises(ImganError, match="there is no file of weights none.npz"):
         compare(recipe, data, tmp_path / "o", changes=missing, scoring=SCORING, devices=["cpu"])
     assert not (tmp_path / "o").exists()
-
-
-def test_a_fault_names_its_arm(tmp_path):
-    recipe, _ = comparisons.pairs(tmp_path)
-    runs = [Run("mse", 0, load_recipe(recipe), tmp_path / "o")]
-    with pytest.raises(ImganError, match=r"arm mse, seed 0: .*no folder"):
-        train_all(runs, [tmp_path / "nothing"], ["cpu"], print)
-
-
-def test_runs_go_side_by_side_on_several_devices(tmp_path, monkeypatch):
-    # As here: sums of more threads differ in their last bits.
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    recipe, data = comparisons.pairs(tmp_path)
-    arms = plan(recipe)
-    # Points in names are no suffixes.
-    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / f"0.{a.name}") for a in arms]
-    said = []
-    train_all(runs, data, ["cpu", "cpu"], said.append)
-    alone = [Run(a.name, 0, a.recipe(0), tmp_path / "turn" / a.name) for a in arms]
-    train_all(alone, data, ["cpu"], said.append)
-    for one, other in zip(runs, alone, strict=True):
-        own, its = (load_model(run.model).networks["generator"] for run in (one, other))
-        pairs = zip(own.parameters(), its.parameters(), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs)
-    assert {"mse, seed 0: done", "adversarial, seed 0: done"} <= set(said)
-
-
-def test_sigterm_ends_the_runs_on_all_devices(tmp_path, monkeypatch):
-    recipe, data = comparisons.pairs(tmp_path)
-    arms = plan(recipe, ["train.steps=100000"])
-    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in arms]
-    started = []
-    monkeypatch.setattr(
-        runs_module, "_standing", lambda *of: os.kill(os.getpid(), signal.SIGTERM) or "asked"
-    )
-    monkeypatch.setattr(runs_module, "LINE_EVERY", 0.0)
-    start = runs_module._start
-    monkeypatch.setattr(
-        runs_module, "_start", lambda *of: started.append(start(*of)) or started[-1]
-    )
-    with pytest.raises(Stopped, match="goes on"):
-        train_all(runs, data, ["cpu", "cpu"], lambda text: None)
-    assert len(started) == 2
-    assert all(worker.process.poll() is not None for worker in started)
-
-
-def test_a_run_on_another_device_that_fails_is_told_with_its_last_words(tmp_path):
-    recipe, data = comparisons.pairs(tmp_path)
-    runs = [Run(a.name, 0, a.recipe(0), tmp_path / "side" / a.name) for a in plan(recipe)]
-    with pytest.raises(ImganError, match=r"arm \w+, seed 0 on cpu: there is no .*nothing"):
-        train_all(runs, [tmp_path / "nothing"], ["cpu", "cpu"], lambda text: None)
-
-
-def test_the_generator_is_made_before_the_critic_so_that_twins_begin_alike():
-    for name in ("pix2pix-quick", "cyclegan-quick", "nextframe", "dann", "x4-adversarial"):
-        states = []
-        for arm in plan(name, ["init=null", "perceptual=null"] if name == "x4-adversarial" else []):
-            torch.manual_seed(0)
-            networks = make_pipeline(arm.recipe(0)).networks
-            states.append({k: n.state_dict() for k, n in networks.items() if "critic" not in k})
-        first = states[0]
-        for other in states[1:]:
-            assert first.keys() == other.keys()
-            for role in first:
-                assert all(torch.equal(first[role][k], other[role][k]) for k in first[role]), name

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from frame_models import make_clip, make_model
 
 from imgan.cli import app
 from imgan.data.moving_digits import held_out_sequences, read_digits, split_digits
@@ -22,6 +18,7 @@ from imgan.evaluation.nextframe import COPY, FrameReport, evaluate_nextframe, is
 from imgan.evaluation.trained_clips import CardClips, named_clips
 from imgan.inference.predict import Predictor
 from imgan.model_file import Card
+from tests.inference.frame_models import make_clip, make_model
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "pipelines"))
-from translation_runs import PHOTOS, content, make_pairs, trainer
-
 from imgan.errors import ImganError
 from imgan.evaluation.distribution import SetDistance
 from imgan.evaluation.metrics import psnr
 from imgan.evaluation.translation import evaluate_translation, is_translation
 from imgan.perceptual import LpipsDistance
+from tests.pipelines.translation_runs import PHOTOS, content, make_pairs, trainer
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,17 @@
 """ONNX files: any size, the answers of PyTorch, the card inside, nothing half-written."""
 
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
-from frame_models import make_model
 
 from imgan.errors import ImganError
 from imgan.inference import export
 from imgan.inference.export import export_onnx
 from imgan.model_file import Card, NetworkCard, save_model
 from imgan.networks import build
+from tests.inference.frame_models import make_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
-from frame_models import make_clip, make_model
 
 from imgan import shipped
 from imgan.data.video import probe, read_frames
@@ -19,6 +15,7 @@ from imgan.inference import film as film_module
 from imgan.inference import predict as predict_module
 from imgan.inference.film import PAST, PREDICTED, TRUTH, labels, predict_film
 from imgan.inference.predict import Predictor
+from tests.inference.frame_models import make_clip, make_model
 
 BAR = 14  # pixels, of frames as small as these
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -13,15 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-from frame_models import make_clip, make_frames, make_model
-
 from imgan import predict
 from imgan.data.prepared import luma
 from imgan.errors import ImganError
 from imgan.inference import predict as module
 from imgan.inference.predict import Predictor
 from imgan.model_file import load_model
+from tests.inference.frame_models import make_clip, make_frames, make_model
 
 
 @pytest.fixture(scope="module")

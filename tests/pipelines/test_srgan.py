@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
-from runs import trainer
 
 from imgan.networks.vgg import VGG19Features
 from imgan.pipelines.srgan import with_detail
+from tests.training.runs import trainer
 
 
 def rows(out):

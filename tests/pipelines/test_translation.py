@@ -1,17 +1,14 @@
 import json
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-from translation_runs import PHOTOS, content, make_pairs, trainer
-
 from imgan.errors import ImganError
 from imgan.model_file import load_model
 from imgan.networks import MultiscaleCritic
+from tests.pipelines.translation_runs import PHOTOS, content, make_pairs, trainer
 
 
 @pytest.fixture(scope="module")

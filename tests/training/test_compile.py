@@ -1,10 +1,10 @@
 """train.compile: the whole networks are compiled, and train as they would without it."""
 
 import torch
-from runs import trainer
 from torch import nn
 
 from imgan.training import checkpoint
+from tests.training.runs import trainer
 
 
 def test_a_compiled_run_is_the_same_run(tmp_path, monkeypatch):

@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 from PIL import Image
-from runs import recipe, trainer
 
 from imgan.errors import ImganError, Stopped
 from imgan.model_file import load_model
 from imgan.training import checkpoint
 from imgan.training.loop import Trainer
+from tests.training.runs import recipe, trainer
 
 
 def final_state(out):

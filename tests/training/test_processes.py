@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from runs import trainer
 
 from imgan.training import checkpoint
+from tests.training.runs import trainer
 
 WORKER = Path(__file__).with_name("runs.py")
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 import torch
-from runs import trainer
 
 from imgan.errors import ImganError
 from imgan.training import checkpoint
+from tests.training.runs import trainer
 
 
 def test_a_lower_rate_is_taken_up(tmp_path):

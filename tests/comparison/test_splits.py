@@ -1,0 +1,52 @@
+"""What is trained on, and what is scored."""
+
+import pytest
+
+from imgan.comparison.splits import named, parts
+from imgan.errors import ImganError
+from imgan.recipe import load_recipe
+from tests.comparison import comparisons
+from tests.comparison.comparisons import run
+
+
+def test_what_is_trained_on_is_not_scored(tmp_path):
+    recipe, data = comparisons.pairs(tmp_path)
+    with pytest.raises(ImganError, match="4 images of --test are trained on, such as .*train"):
+        parts(load_recipe(recipe), data, [data[0] / "train"])
+    assert parts(load_recipe(recipe), data, data).test == data  # what it holds out of them
+    recipe, data = comparisons.domains(tmp_path)
+    with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
+        parts(load_recipe(recipe), data, data[:1])
+    with pytest.raises(ImganError, match="source.npz is one domain; give the source and then"):
+        parts(load_recipe(recipe), data[:1], [])
+
+
+def test_each_seed_of_clips_would_hold_out_others(tmp_path):
+    with pytest.raises(ImganError, match="each seed holds out other clips.*folder test/, or"):
+        run(tmp_path, "nextframe", seeds=2)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "clips" / "test").mkdir()
+    (tmp_path / "clips" / "0.mp4").rename(tmp_path / "clips" / "test" / "0.mp4")
+    recipe = load_recipe(tmp_path / "tiny-frames.yaml")
+    data = [tmp_path / "clips"]
+    assert parts(recipe, data, [], seeds=2).test == data
+
+
+def test_photos_to_score_on_are_not_trained_on(tmp_path):
+    recipe, _ = comparisons.super_resolution(tmp_path)
+    (tmp_path / "data" / "test").mkdir(parents=True)
+    for name in ("a.png", "b.png", "test/c.png"):
+        (tmp_path / "data" / name).touch()
+    data, test = [tmp_path / "data"], [tmp_path / "data" / "test"]
+    found = parts(load_recipe(recipe), data, test)
+    assert [photo.name for photo in found.train] == ["a.png", "b.png"] and found.test == test
+    with pytest.raises(ImganError, match="every photo of the data is one of --test"):
+        parts(load_recipe(recipe), test, test)
+    held = parts(load_recipe(recipe), data, [])
+    assert held.about == "the last photo (1), held out from training" and len(held.train) == 2
+
+
+def test_data_is_named_without_its_owner(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.home", lambda: tmp_path)
+    folders = [tmp_path / "photos", tmp_path / "Set5" / "x4"]
+    assert named(folders) == "photos, Set5/x4"
