@@ -119,7 +119,7 @@ def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -
     except KeyboardInterrupt:
         raise Stopped(
             f"stopped, {done - len(failures)} of {len(jobs)} images written; "
-            "the same command goes on"
+            "the same command without --overwrite does the rest"
         ) from None
     return failures
 

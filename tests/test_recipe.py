@@ -89,6 +89,11 @@ def test_a_section_that_was_off_can_be_switched_on():
             minimal(adversary={"critic": {"name": "patch"}}, data={"crop": 8}, scale=2),
             "the critic needs crops of 32 pixels and data.crop \\* scale is 16",
         ),
+        (
+            minimal(adversary={"critic": {"name": "multiscale"}}, data={"crop": 16}, scale=2),
+            "the critic needs crops of 128 pixels and data.crop \\* scale is 32",
+        ),
+        (minimal(perceptual={"layers": {}}), "perceptual.layers"),
         ({"pipeline": "pix3pix"}, "pipeline"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import torch
@@ -83,7 +83,7 @@ def _resize_axis(x: Tensor, dim: int, length: int, scale: float, dtype: torch.dt
     return total
 
 
-@cache
+@lru_cache(maxsize=64)  # photos of one size follow each other
 def _taps(length: int, out_length: int, scale: float) -> tuple[Tensor, Tensor]:
     """Which input pixels each output pixel sums, and their weights, ``[taps, out_length]``.
 

@@ -204,7 +204,10 @@ def decode(path: Path) -> Pixels:
     if frame.alpha is not None:
         alpha = to_bits(frame.alpha, 8).astype(np.uint32)
         colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return colour if colour.shape[2] == 3 else colour.repeat(3, axis=2)
+    channels = colour.shape[2]
+    if channels not in (1, 3):
+        raise ImganError(f"it has {channels} channels and no photo; colour has 3, grey 1")
+    return colour if channels == 3 else colour.repeat(3, axis=2)
 
 
 class Crops(Dataset[dict[str, Tensor]]):

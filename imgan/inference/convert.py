@@ -107,6 +107,8 @@ def _array(image: NDArray[Any], change: Change) -> NDArray[Any]:
 
 def _tensor(image: Tensor, change: Change) -> Tensor:
     if image.ndim == 4:
+        if not len(image):
+            raise ImganError(f"an image has pixels, not shape {tuple(image.shape)}")
         return torch.stack([_tensor(single, change) for single in image])
     if image.ndim != 3:
         raise ImganError(f"a tensor is [C, H, W] or [N, C, H, W], not {tuple(image.shape)}")

@@ -99,8 +99,9 @@ def shipped_scales() -> list[int]:
 def load_twins(scale: int, realism: float) -> Upscaling:
     """The shipped network of `scale`, on the line from the MSE twin (0) to the adversarial one (1).
 
-    The adversarial twin was trained on from the MSE twin, so that the weights between the two are
-    networks too (Wang et al. 2018, ESRGAN, equation 4).
+    Both come from the same weights: the adversarial twin was trained on from an MSE twin, and the
+    shipped one may be that twin trained further. So the weights between the two are networks too
+    (Wang et al. 2018, ESRGAN, equation 4).
     """
     if realism in (0, 1):
         return load(f"x{scale}-adversarial" if realism else f"x{scale}-mse")

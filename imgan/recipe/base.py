@@ -157,7 +157,7 @@ class Perceptual(Strict):
     `weights` is a local file; without it torchvision's cache or download is used.
     """
 
-    layers: dict[str, Positive] = {"conv5_4": 1.0}
+    layers: Annotated[dict[str, Positive], Field(min_length=1)] = {"conv5_4": 1.0}
     criterion: Literal["l1", "mse", "relative", "direction"] = "relative"
     weight: Positive = 1.0
     weights: Path | None = None

@@ -10,6 +10,7 @@ from .base import (
     Adversary,
     Base,
     Lpips,
+    MultiscaleCriticSpec,
     NotNegative,
     PatchCriticSpec,
     Perceptual,
@@ -115,7 +116,11 @@ class SRGANRecipe(Base):
                 "make data.crop * scale a multiple of 8"
             )
         critic = self.adversary.critic if self.adversary else None
-        least = 2 ** (critic.layers + 2) if isinstance(critic, PatchCriticSpec) else 16
+        least = 16
+        if isinstance(critic, PatchCriticSpec):
+            least = 2 ** (critic.layers + 2)
+        elif isinstance(critic, MultiscaleCriticSpec):  # the last sees the crop halved so often
+            least = 2 ** (critic.layers + 2 + critic.scales - 1)
         if critic and side < least:
             raise ValueError(
                 f"the critic needs crops of {least} pixels and data.crop * scale is {side}; raise "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,13 @@ def save(folder: Path, step: int, state: dict[str, Any], keep: int) -> None:
         old.unlink()
 
 
+def _check_sums(file: Path) -> None:
+    """torch does not look at them, and would load changed numbers without a word."""
+    with zipfile.ZipFile(file) as archive:
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} in it is damaged")
+
+
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest state that can be read, and a sentence for each newer one that cannot.
 
@@ -44,8 +52,6 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     Raises:
         ImganError: there are checkpoints, and none of them can be read.
     """
-    import pickle
-
     import torch
 
     sweep(folder, "step-*.pt")
@@ -53,8 +59,9 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
     files = found(folder)
     for file in files:
         try:
+            _check_sums(file)
             return torch.load(file, map_location="cpu", weights_only=True), warnings
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        except Exception as error:  # what a damaged file makes the readers raise has no end
             reason = (str(error) or type(error).__name__).splitlines()[0]
             warnings.append(f"checkpoint {file} cannot be read ({reason}); taking the one before")
     if files:

@@ -16,7 +16,7 @@ from ..core import EMA, AdversarialStep, Health, Log, NotFinite
 from ..data.translation import PREVIEW
 from ..errors import ImganError, Stopped
 from ..files import replacing, write_json
-from ..model_file import save_model
+from ..model_file import read_card, save_model
 from ..pipelines import make_pipeline
 from ..pipelines.costs import gan_loss, noise, penalty
 from ..pipelines.pipeline import Batch, Choosing, Pipeline
@@ -76,8 +76,11 @@ class Trainer:
         self.display = Display(main and not quiet, recipe.train.steps, task, later)
         with self.accelerator.main_process_first():  # it fills the cache, the others read it
             self.dataset = self.pipeline.dataset(folders, self._decoding)
-        for file, reason in self.pipeline.data_card()["skipped"].items():
+        skipped = self.pipeline.data_card()["skipped"]
+        for file, reason in skipped.items():
             self.display.say(f"skipped {file}: {reason}")
+        if skipped:
+            self.display.say(f"{len(skipped)} files in all are skipped")
         self.health = Health(accuracy=None if _wasserstein(recipe) else 0.95)
         self._prepare()
         self._resume()
@@ -207,6 +210,10 @@ class Trainer:
         """
         train = self.recipe.train
         if self.step_number >= train.steps:
+            if self.accelerator.is_main_process and not self._model_is_of_the_last_step():
+                self.metrics = Metrics(self.folder.metrics, self.step_number)
+                self._save_model()  # a run that was killed between its two last files
+                self.metrics.close()
             self.display.say(f"the run in {self.folder.path} is finished; more: train.steps")
             return self.folder.model
         if train.tracker:
@@ -221,14 +228,15 @@ class Trainer:
                 with self.display.running():
                     self._loop()
             except NotFinite as error:
+                critic = " (adversary.optimizer for the critic's)" if self.pipeline.critics else ""
                 raise ImganError(
                     f"step {self.step_number}: {error} {self._last()} The same command goes on "
-                    "from it, with --set train.optimizer.rate, train.optimizer.clip, "
-                    "adversary.optimizer.rate or adversary.optimizer.clip changed."
+                    "from it, with --set train.optimizer.rate or train.optimizer.clip "
+                    f"changed{critic}."
                 ) from None
             except (RuntimeError, ValueError, OSError) as error:
                 processes = self.accelerator.num_processes
-                raise explained(error, processes, self._last()) from error
+                raise explained(error, processes, self.folder.path, self._last()) from error
             finally:
                 self._finish()
         if self.best.states and isinstance(self.pipeline, Choosing):
@@ -348,6 +356,12 @@ class Trainer:
             self._save_model()
             self._page()
         self.accelerator.wait_for_everyone()
+
+    def _model_is_of_the_last_step(self) -> bool:
+        try:
+            return read_card(self.folder.model).steps == self.step_number
+        except ImganError:
+            return False
 
     def _save_model(self) -> None:
         card = self.pipeline.card()

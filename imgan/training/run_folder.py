@@ -31,6 +31,7 @@ _FREE = {
     "adversary.optimizer.rate",
     "adversary.optimizer.clip",
     "adversary.label_smoothing",
+    "adversary.penalties",
     "licence",
     "notes",
 }

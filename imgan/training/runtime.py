@@ -19,6 +19,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 
 from ..errors import ImganError
 from ..inference.device import choose
+from ..inference.tiles import is_out_of_memory
 from ..recipe import Recipe
 
 # Words of the libraries for a process that is gone.
@@ -40,6 +41,8 @@ def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerat
         if "LOCAL_RANK" in os.environ:
             raise ImganError(f"--device {chosen} names one GPU for several processes; leave it out")
         os.environ["ACCELERATE_TORCH_DEVICE"] = str(chosen)
+    else:  # of a run before in this process
+        os.environ.pop("ACCELERATE_TORCH_DEVICE", None)
     # Accelerate only logs that a tracker is missing.
     if recipe.train.tracker and find_spec(recipe.train.tracker) is None:
         raise ImganError(
@@ -61,27 +64,31 @@ def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerat
     )
 
 
-def explained(error: Exception, processes: int, last: str) -> Exception:
+def explained(error: Exception, processes: int, folder: Path, last: str) -> Exception:
     """What a person can make of an error from deep below; others stay as they are.
 
-    `last` is a sentence that names the last checkpoint.
+    `folder` is the run's, `last` a sentence that names the last checkpoint.
     """
     text = str(error)
-    if processes > 1 and any(word in text for word in _LOST):
+    deep = isinstance(error, (RuntimeError, ConnectionError))  # torch's, gloo's, NCCL's
+    if processes > 1 and deep and any(word in text for word in _LOST):
         return LostProcess(
             f"another process of this run has ended, so this one stops too. {last} Start the same "
             "command again to go on."
         )
-    if isinstance(error, OSError) or "file write failed" in text:
-        full = getattr(error, "errno", errno.ENOSPC) == errno.ENOSPC
+    written = isinstance(error, OSError) and str(error.filename or "").startswith(str(folder))
+    full = getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in text
+    if full or written:
         way = "make room" if full else "take another --out"
         return ImganError(f"the run's folder cannot be written ({error}); {way}. {last}")
+    if isinstance(error, OSError):
+        return ImganError(f"the system failed the run: {error}. {last}")
     if "DataLoader worker" in text:
         return ImganError(
             f"a process that loads data was killed, perhaps for want of memory. {last} Start the "
             "same command again to go on, with --set train.workers=0 if need be."
         )
-    if isinstance(error, torch.OutOfMemoryError):
+    if is_out_of_memory(error):
         return ImganError(
             "the device has not the memory for a step; set train.accumulate to 2 or more, or "
             "train.batch or the images smaller."

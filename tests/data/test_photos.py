@@ -213,3 +213,9 @@ def test_photos_enter_at_the_fractions_that_are_asked_for(photos):
         assert parts.high[i].shape[0] == full.shape[0] // part // 2 * 2
         mean = np.asarray(full).mean((0, 1))
         np.testing.assert_allclose(np.asarray(parts.high[i]).mean((0, 1)), mean, atol=4)
+
+
+def test_an_array_that_is_no_photo_is_skipped(tmp_path, photos):
+    np.save(tmp_path / "deep.npy", np.zeros((100, 100, 5), np.uint8))
+    found = load_photos([photos, tmp_path / "deep.npy"], 4, 64)
+    assert "it has 5 channels" in found.skipped[tmp_path / "deep.npy"]

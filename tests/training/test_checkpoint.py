@@ -26,6 +26,18 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path):
     assert str(newest) in warnings[0]
 
 
+def test_changed_numbers_are_not_loaded(tmp_path):
+    for step in (1, 2):
+        checkpoint.save(tmp_path, step, {"step": step, "x": torch.ones(1000)}, keep=2)
+    newest = checkpoint.found(tmp_path)[0]
+    data = newest.read_bytes()
+    middle = data.index(torch.ones(16).numpy().tobytes())
+    newest.write_bytes(data[:middle] + bytes(64) + data[middle + 64 :])
+    state, warnings = checkpoint.load(tmp_path)
+    assert state is not None and state["step"] == 1
+    assert "is damaged" in warnings[0]
+
+
 def test_nothing_that_can_be_read_is_one_sentence(tmp_path):
     checkpoint.save(tmp_path, 1, {}, keep=2)
     checkpoint.found(tmp_path)[0].write_bytes(b"")

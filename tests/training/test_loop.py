@@ -1,15 +1,17 @@
 """A run from end to end: exact resume, what it leaves behind, and how it ends badly."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from PIL import Image
 
 from imgan.errors import ImganError, Stopped
-from imgan.model_file import load_model
+from imgan.model_file import load_model, read_card
 from imgan.training import checkpoint
 from imgan.training.loop import Trainer
+from imgan.training.runtime import explained
 from tests.training.runs import recipe, trainer
 
 
@@ -194,3 +196,46 @@ def test_a_run_that_cannot_be_kept_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ImganError, match="a run cannot be kept in .*file/run"):
         trainer(tmp_path / "file" / "run").run()
+
+
+def test_a_run_killed_between_its_last_checkpoint_and_its_model_is_made_whole(
+    tmp_path, monkeypatch
+):
+    run = trainer(tmp_path, steps=4)
+    monkeypatch.setattr(run, "_save_model", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.run()
+    monkeypatch.undo()
+    model = trainer(tmp_path, steps=4).run()
+    assert read_card(model).steps == 4 and len(read_card(model).log) == 2
+
+
+def test_skipped_files_are_counted(tmp_path, photos, capsys):
+    shutil.copytree(photos, tmp_path / "photos")
+    for name in ("a.png", "b.png"):
+        (tmp_path / "photos" / name).write_bytes(b"none")
+    Trainer(recipe(1), [tmp_path / "photos"], tmp_path / "run", device="cpu")
+    said = capsys.readouterr()
+    assert "2 files in all are skipped" in said.out + said.err
+
+
+def test_what_the_system_says_is_not_called_a_fault_of_the_runs_folder(tmp_path):
+    def said(error, processes=1):
+        return str(explained(error, processes, tmp_path, "None yet."))
+
+    reading = OSError(24, "Too many open files", "/data/photo.npy")
+    assert "cannot be written" not in said(reading) and "photo.npy" in said(reading)
+    writing = PermissionError(13, "Permission denied", str(tmp_path / "metrics.jsonl"))
+    assert "take another --out" in said(writing)
+    full = OSError(28, "No space left on device")
+    assert "make room" in said(full)
+    memory = RuntimeError("[enforce fail at alloc_cpu.cpp:1] DefaultCPUAllocator: can't allocate")
+    assert "has not the memory" in said(memory)
+    own = ValueError("/home/peer/x.txt")
+    assert explained(own, 2, tmp_path, "") is own
+    assert "another process" in said(RuntimeError("Connection closed by peer"), 2)
+
+
+def test_a_device_of_a_run_before_is_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_TORCH_DEVICE", "meta")
+    assert trainer(tmp_path / "run", steps=1).accelerator.device.type == "cpu"
