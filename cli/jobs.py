@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -93,7 +94,7 @@ def process(
     if single and failures:
         raise ImganError(failures[0])
     if not single:
-        _summary(len(todo) - len(failures), len(jobs) - len(todo), failures)
+        _summary(len(todo) - len(failures), len(jobs) - len(todo), jobs.left_out, failures)
     if failures:
         raise typer.Exit(1)
 
@@ -172,10 +173,15 @@ def _progress(count: int) -> Iterator[tuple[Callable[[str], None], Callable[[int
         yield lambda line: bar.console.print(line, markup=False, highlight=False), report
 
 
-def _summary(written: int, skipped: int, failures: list[str]) -> None:
+def _summary(written: int, skipped: int, left: Sequence[Path], failures: list[str]) -> None:
     parts = [f"{written} written"]
     if skipped:
         parts.append(f"{skipped} skipped (the result exists; --overwrite makes it again)")
+    if left:
+        parts.append(
+            f"{len(left)} left out, named as results of an earlier run ({left[0]}); "
+            "give them by their names and -o FOLDER to have them too"
+        )
     if failures:
         parts.append(f"{len(failures)} failed:")
     typer.echo(", ".join(parts), err=True)

@@ -28,14 +28,20 @@ class Job:
         return PIPE if self.source is None else str(self.source)
 
 
-def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None) -> list[Job]:
+class Plan(list[Job]):
+    """The jobs, and the images that are none as they bear the names of earlier results."""
+
+    left_out: Sequence[Path] = ()
+
+
+def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None) -> Plan:
     """Pair every image with its result, before any work.
 
     Args:
         inputs: files, folders (searched to the bottom), patterns, or ``-`` alone.
         out: a file for one image, a folder, or ``-``; None writes beside each image.
-        label: what is added to the names, as in ``photo_x4.png``; images of such a name are not
-            searched for again beside those that they were made of.
+        label: what is added to the names, as in ``photo_x4.png``; where images are searched for,
+            those of such a name beside one that they may be made of are left out.
         format: a suffix without its dot; None keeps each image's, or takes PNG.
 
     Raises:
@@ -48,13 +54,14 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         raise ImganError("- (standard input) is one image and goes with no other input")
     folder = None if out in (None, PIPE) else Path(out or "")
     if folder and folder.suffix.lower() in FORMATS and not folder.is_dir():
-        return [_single(inputs, folder, format)]
+        return Plan([_single(inputs, folder, format)])
     if folder and folder.suffix and one_file(inputs) and not folder.exists():
         format_of(folder)  # refuses a suffix that no image has: a folder is not what was meant
     if inputs == [PIPE]:
-        return [Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")]
+        return Plan([Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")])
     own = re.compile(rf"(.+)_({_SIZES}|{re.escape(label)})")
-    found = list(_find(inputs, folder, own))
+    searched = list(_find(inputs, folder, own))
+    found = [(file, inside) for file, inside, made in searched if not made]
     if out is None and len(inputs) > 1:
         found = _without_results(found, own)
     if not found:
@@ -62,12 +69,15 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     if out == PIPE:
         if len(found) > 1:
             raise ImganError(f"-o - takes one image, and here are {len(found)}")
-        return [Job(found[0][0], None)]
-    jobs = [
+        return Plan([Job(found[0][0], None)])
+    jobs = Plan(
         Job(file, (folder / inside if folder else file).with_name(_name(file, label, format)))
         for file, inside in found
-    ]
+    )
     _refuse_clashes(jobs)
+    kept = {os.path.realpath(file) for file, _ in found}
+    kept |= {os.path.realpath(job.target) for job in jobs if job.target}
+    jobs.left_out = [file for file, _, _ in searched if os.path.realpath(file) not in kept]
     return jobs
 
 
@@ -97,15 +107,19 @@ def _name(file: Path, label: str, format: str | None) -> str:
 
 def _find(
     inputs: Sequence[str], out: Path | None, own: re.Pattern[str]
-) -> Iterator[tuple[Path, Path]]:
-    """Every image once, with its path below the folder that was named."""
+) -> Iterator[tuple[Path, Path, bool]]:
+    """Every image once, with its path below the folder that was named.
+
+    The last says whether it was not named and looks as if an earlier run made it.
+    """
     seen: set[str] = set()
+    named = {os.path.abspath(given) for given in inputs if os.path.isfile(given)}
     for given in inputs:
-        for file, inside in _expand(given, out, own):
+        for file, inside in _expand(given, out):
             key = os.path.abspath(file)
             if key not in seen:
                 seen.add(key)
-                yield file, inside
+                yield file, inside, key not in named and _made(file, own)
 
 
 def _without_results(
@@ -121,10 +135,10 @@ def _without_results(
     return [(file, inside) for file, inside in found if not made(file)]
 
 
-def _expand(given: str, out: Path | None, own: re.Pattern[str]) -> Iterator[tuple[Path, Path]]:
+def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
     path = Path(given)
     if path.is_dir():
-        for file in _walk(path, out, own):
+        for file in _walk(path, out):
             yield file, file.relative_to(path)
     elif path.exists():
         yield path, Path(path.name)
@@ -133,12 +147,12 @@ def _expand(given: str, out: Path | None, own: re.Pattern[str]) -> Iterator[tupl
         files = [Path(match) for match in matches if os.path.isfile(match)]
         if not files:
             raise ImganError(f"no file matches {given}")
-        yield from ((file, Path(file.name)) for file in files if _wanted(file, own))
+        yield from ((file, Path(file.name)) for file in files if _wanted(file))
     else:
         raise ImganError(f"there is no file {given}")
 
 
-def _walk(top: Path, out: Path | None, own: re.Pattern[str]) -> Iterator[Path]:
+def _walk(top: Path, out: Path | None) -> Iterator[Path]:
     """The images below `top`, links followed but never in a circle, without the output folder."""
     skip = {os.path.realpath(out)} if out and not _same(out, top) else set()
     for here, folders, files in os.walk(top, followlinks=True):
@@ -148,15 +162,17 @@ def _walk(top: Path, out: Path | None, own: re.Pattern[str]) -> Iterator[Path]:
             for name in sorted(folders)
             if not name.startswith(".") and os.path.realpath(os.path.join(here, name)) not in skip
         ]
-        yield from (file for name in sorted(files) if _wanted(file := Path(here, name), own))
+        yield from (file for name in sorted(files) if _wanted(file := Path(here, name)))
 
 
-def _wanted(file: Path, own: re.Pattern[str]) -> bool:
-    """An image, and not what an earlier run made of its neighbour."""
-    if file.name.startswith(".") or file.suffix.lower() not in _WANTED:
-        return False
+def _wanted(file: Path) -> bool:
+    return not file.name.startswith(".") and file.suffix.lower() in _WANTED
+
+
+def _made(file: Path, own: re.Pattern[str]) -> bool:
+    """Whether an earlier run may have made it of its neighbour."""
     name = own.fullmatch(file.stem)
-    return not (name and any(_beside(file, name[1])))
+    return bool(name and any(_beside(file, name[1])))
 
 
 def _beside(file: Path, stem: str) -> Iterator[Path]:

@@ -125,6 +125,17 @@ def test_results_named_by_the_shell_are_not_read_again(here, run) -> None:
     assert pil.open("a_x4_x4.png").size == (128, 96)
 
 
+def test_photos_named_like_results_are_told_and_can_be_had(here, run) -> None:
+    photo("in/a.png")
+    photo("in/a_800x600.png")
+    told = run("in", "-o", "out").stderr
+    assert f"1 left out, named as results of an earlier run ({Path('in/a_800x600.png')})" in told
+    assert "left out" not in run("in", "in/a_800x600.png", "-o", "out").stderr
+    assert files(here / "out") == {"a_x4.png", "a_800x600_x4.png"}
+    run("in")
+    assert "1 left out" in run("in").stderr  # and not the results that it has just found
+
+
 def test_existing_results(here, run) -> None:
     photo("a.png")
     Path("a_x4.png").write_text("precious")
