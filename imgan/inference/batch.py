@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,10 +71,15 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         if len(found) > 1:
             raise ImganError(f"-o - takes one image, and here are {len(found)}")
         return Plan([Job(found[0][0], None)])
-    jobs = Plan(
-        Job(file, (folder / inside if folder else file).with_name(_name(file, label, format)))
-        for file, inside in found
-    )
+    places = [folder / inside if folder else file for file, inside in found]
+    makers = Counter(place.with_name(_name(place, label, format)) for place in places)
+    jobs = Plan()
+    for (file, _), place in zip(found, places, strict=True):
+        target = place.with_name(_name(place, label, format))
+        if makers[target] > 1:  # a.jpg and a.png: both keep their suffix, as a_jpg_x4.webp
+            stem = f"{place.stem}_{place.suffix[1:]}"
+            target = place.with_name(_name(place, label, format, stem))
+        jobs.append(Job(file, target))
     _refuse_clashes(jobs)
     kept = {os.path.realpath(file) for file, _ in found}
     kept |= {os.path.realpath(job.target) for job in jobs if job.target}
@@ -100,9 +106,9 @@ def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
     return job
 
 
-def _name(file: Path, label: str, format: str | None) -> str:
+def _name(file: Path, label: str, format: str | None, stem: str = "") -> str:
     suffix = file.suffix if file.suffix.lower() in FORMATS else ".png"
-    return f"{file.stem}_{label}{f'.{format}' if format else suffix}"
+    return f"{stem or file.stem}_{label}{f'.{format}' if format else suffix}"
 
 
 def _find(

@@ -125,6 +125,14 @@ def test_results_named_by_the_shell_are_not_read_again(here, run) -> None:
     assert pil.open("a_x4_x4.png").size == (128, 96)
 
 
+def test_photos_of_one_name_and_several_formats(here, run) -> None:
+    photo("in/a.png")
+    photo("in/a.bmp")
+    photo("in/b.png")
+    assert run("in", "-o", "out", "--format", "webp").exit_code == 0
+    assert files(here / "out") == {"a_png_x4.webp", "a_bmp_x4.webp", "b_x4.webp"}
+
+
 def test_photos_named_like_results_are_told_and_can_be_had(here, run) -> None:
     photo("in/a.png")
     photo("in/a_800x600.png")
