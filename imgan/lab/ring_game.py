@@ -6,8 +6,10 @@ import math
 import multiprocessing
 import operator
 import signal
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, pairwise
@@ -165,7 +167,8 @@ def _side_by_side(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _alone, (told,))
     try:
-        jobs = {i: pool.submit(_told, i, *games[i], steps) for i in order}
+        with _undisturbed():
+            jobs = {i: pool.submit(_told, i, *games[i], steps) for i in order}
         waiting = set(jobs.values())
         while waiting:
             done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_EXCEPTION)
@@ -178,6 +181,22 @@ def _side_by_side(
         pool.shutdown(wait=False, cancel_futures=True)
         for child in set(multiprocessing.active_children()) - others:
             child.terminate()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits: a process in the midst of whose start it came would print a traceback."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go to the main thread alone
+        return
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        signal.raise_signal(signal.SIGINT)
 
 
 _told_to: Any = None

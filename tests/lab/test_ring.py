@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 import torch
 from hypothesis import given
@@ -98,3 +100,13 @@ def test_the_take_of_the_tricks_is_measured_against_the_plain_game():
     assert "Smoothed labels: the critic's largest logit on real samples became 4.0 instead" in take
     assert "samples moved 0.25 instead of 0.50 between two measures" in take
     assert "4.0 instead of 6.0 modes were held" in take
+
+
+def test_ctrl_c_waits_until_the_processes_are_started():
+    done = False
+    with pytest.raises(KeyboardInterrupt), ring_game._undisturbed():
+        signal.raise_signal(signal.SIGINT)
+        done = True
+    assert done
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)  # and is as before
