@@ -210,22 +210,23 @@ def _evaluate_classes(
 def _show(report: Report) -> None:
     """A table an image for each model, then one of the means, then how they were measured."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     baseline, *others = report.models
     for scores in others or [baseline]:
-        table = Table(title=scores.model)
+        table = Table(title=escape(scores.model))
         table.add_column("image", overflow="fold")
         _columns(table, scores)
         for name, row in scores.images.items():
-            table.add_row(name, *_cells(row))
+            table.add_row(escape(name), *_cells(row))
         console.print(table)
     table = Table(title=f"mean of {len(baseline.images)} images")
     table.add_column("model", overflow="fold")
     _columns(table, baseline)
     for scores in report.models:
-        table.add_row(scores.model, *_cells(scores.mean))
+        table.add_row(escape(scores.model), *_cells(scores.mean))
     console.print(table)
     for line in report.protocol:
         console.print(line, highlight=False, markup=False)

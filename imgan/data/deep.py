@@ -21,7 +21,7 @@ NPY = b"\x93NUMPY"
 """What a file of numpy's begins with."""
 
 _ROWS = 64  # rows that are compressed at a time: a large image is never copied whole
-_SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
+SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
 
 
 def layout(image: pil.Image) -> str:
@@ -64,7 +64,7 @@ def decode_npy(data: bytes) -> Frame:
     if pixels.ndim not in (2, 3) or 0 in pixels.shape:
         raise ValueError(f"an image is [H, W] or [H, W, C], not of shape {list(pixels.shape)}")
     if pixels.dtype.kind == "f":
-        if not (pixels.min() >= -_SLACK and pixels.max() <= 1 + _SLACK):  # NaN fails as well
+        if not (pixels.min() >= -SLACK and pixels.max() <= 1 + SLACK):  # NaN fails as well
             raise ValueError("its floats are not all between 0 and 1; scale them first")
         pixels = np.clip(pixels.astype(np.float32), 0, 1)
     elif pixels.dtype.name not in ("uint8", "uint16"):

@@ -46,7 +46,7 @@ _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
 # What Pillow raises on damaged files, its plugins being as many as their authors.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
-    *(RuntimeError, struct.error, zlib.error),
+    *(RuntimeError, AttributeError, struct.error, zlib.error),
 )
 
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
@@ -128,7 +128,7 @@ def write_image(
             _encode(buffer, image, format, quality)
             target.write(buffer.getbuffer())
             target.flush()
-    except (OSError, ValueError) as error:
+    except _DAMAGED as error:  # frames of several sizes, notes of a wrong kind, a full disk
         reason = getattr(error, "strerror", None) or str(error)
         raise ImganError(f"{name} cannot be written: {reason}") from None
 

@@ -51,6 +51,8 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     if format is not None and f".{format}" not in FORMATS:
         names = ", ".join(suffix[1:] for suffix in FORMATS)
         raise ImganError(f"--format is one of {names}, not {format!r}")
+    if "" in inputs or out == "":
+        raise ImganError("an empty name is no file; a shell's variable may not be set")
     if PIPE in inputs and len(inputs) > 1:
         raise ImganError("- (standard input) is one image and goes with no other input")
     folder = None if out in (None, PIPE) else Path(out or "")
@@ -178,7 +180,12 @@ def _wanted(file: Path) -> bool:
 def _made(file: Path, own: re.Pattern[str]) -> bool:
     """Whether an earlier run may have made it of its neighbour."""
     name = own.fullmatch(file.stem)
-    return bool(name and any(_beside(file, name[1])))
+    if not name:
+        return False
+    stem, _, suffix = name[1].rpartition("_")  # a_jpg_x4.webp, of a.jpg beside a.png
+    return any(_beside(file, name[1])) or bool(
+        stem and f".{suffix.lower()}" in _WANTED and file.with_name(f"{stem}.{suffix}").exists()
+    )
 
 
 def _beside(file: Path, stem: str) -> Iterator[Path]:

@@ -245,6 +245,8 @@ def _weights(path: Path) -> dict[str, Any]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a damaged or hostile file may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "weights_only" in reason:  # torch's advice is to run what is in the file
+            reason = "it is another kind of file, or holds code"
         raise ImganError(
             f"{path} is not a file of plain weights, and nothing else is loaded: {reason}"
         ) from None

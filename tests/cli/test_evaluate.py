@@ -1,6 +1,7 @@
 """``imgan evaluate`` and ``imgan bench`` from the command line."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -43,6 +44,12 @@ def test_table_protocol_and_json(folder, tmp_path):
     mean = report["models"][0]["mean"]
     for text in ("casa-mila", f"{mean['psnr']:.2f}", f"{mean['ssim']:.4f}", "no LPIPS", "on Y"):
         assert text in result.output
+
+
+def test_names_are_no_markup(folder, tmp_path):
+    (tmp_path / "b").mkdir()
+    shutil.copy(next(folder.glob("*.png")), tmp_path / "b" / "a [edit].png")
+    assert "a [edit].png" in run("evaluate", "bicubic", tmp_path / "b", "--scale", 2).output
 
 
 def test_figures_are_shown_even_where_the_json_cannot_be_written(folder):

@@ -131,6 +131,9 @@ def test_photos_of_one_name_and_several_formats(here, run) -> None:
     photo("in/b.png")
     assert run("in", "-o", "out", "--format", "webp").exit_code == 0
     assert files(here / "out") == {"a_png_x4.webp", "a_bmp_x4.webp", "b_x4.webp"}
+    for _ in range(2):  # the results beside them are not taken for photos
+        assert run("in", "--format", "webp").exit_code == 0
+    assert len(files(here / "in")) == 6
 
 
 def test_photos_named_like_results_are_told_and_can_be_had(here, run) -> None:
@@ -202,6 +205,7 @@ def test_pipes(here, run) -> None:
     ("arguments", "sentence"),
     [
         (["missing.png"], "there is no file missing.png"),
+        ([""], "an empty name is no file"),
         (["x*.png"], "no file matches"),
         (["empty"], "there are no images in empty"),
         (["a.png", "--scale", "0"], "--scale is above 0"),

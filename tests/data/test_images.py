@@ -286,3 +286,23 @@ def test_a_target_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ImganError, match="cannot be written"):
         write_image(tmp_path / "file" / "a.png", Image([Frame(smooth(np.uint8, 3))]))
+
+
+def test_damaged_notes_do_not_cost_the_picture(tmp_path) -> None:
+    exif = pil.Exif()
+    exif[0x010F] = "maker"  # Make, an ASCII tag
+    data = bytearray(exif.tobytes())
+    at = data.index(struct.pack(">H", 0x010F))
+    data[at + 2 : at + 8] = struct.pack(">HI", 5, 1)  # as a rational
+    data += bytes(8)
+    pil.new("RGB", (8, 6), "red").save(tmp_path / "a.jpg", exif=bytes(data))
+    read = read_image(tmp_path / "a.jpg")
+    assert read.size == (8, 6)
+    write_image(tmp_path / "b.jpg", read)
+
+
+def test_frames_of_several_sizes_are_one_sentence(tmp_path) -> None:
+    frames = [Frame(np.zeros((s, s, 3), np.uint8)) for s in (8, 12)]
+    with pytest.raises(ImganError, match=r"a\.webp cannot be written"):
+        write_image(tmp_path / "a.webp", Image(frames))
+    assert not list(tmp_path.iterdir())

@@ -271,6 +271,15 @@ class _Evil:
         return (Path.touch, (Path("ran-code"),))
 
 
+@pytest.mark.parametrize("wrong", [200.0, -1.0, float("nan")])
+def test_floats_of_another_range_are_refused(twins, wrong) -> None:
+    image = pixels(dtype=np.float32)
+    image[3, 4] = wrong
+    for given in (image, torch.from_numpy(image).permute(2, 0, 1)):
+        with pytest.raises(ImganError, match="not all between 0 and 1"):
+            upscale(given)
+
+
 def test_no_code_of_a_community_file_runs(tmp_path, monkeypatch) -> None:
     pytest.importorskip("spandrel")
     monkeypatch.chdir(tmp_path)
