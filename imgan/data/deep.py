@@ -21,7 +21,7 @@ NPY = b"\x93NUMPY"
 """What a file of numpy's begins with."""
 
 _ROWS = 64  # rows that are compressed at a time: a large image is never copied whole
-SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
+_SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
 
 
 def layout(image: pil.Image) -> str:
@@ -64,13 +64,22 @@ def decode_npy(data: bytes) -> Frame:
     if pixels.ndim not in (2, 3) or 0 in pixels.shape:
         raise ValueError(f"an image is [H, W] or [H, W, C], not of shape {list(pixels.shape)}")
     if pixels.dtype.kind == "f":
-        if not (pixels.min() >= -SLACK and pixels.max() <= 1 + SLACK):  # NaN fails as well
-            raise ValueError("its floats are not all between 0 and 1; scale them first")
-        pixels = np.clip(pixels.astype(np.float32), 0, 1)
+        pixels = unit_floats(pixels)
     elif pixels.dtype.name not in ("uint8", "uint16"):
         raise ValueError(f"its values are {pixels.dtype}, not uint8, uint16 or float in [0, 1]")
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return Frame(np.ascontiguousarray(pixels.reshape(*pixels.shape[:2], -1)))
+
+
+def unit_floats(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Floats as pixels, in [0, 1] to the last bit.
+
+    Raises:
+        ValueError: some are outside of it, by more than rounding brings, or no number.
+    """
+    if not (pixels.min() >= -_SLACK and pixels.max() <= 1 + _SLACK):  # NaN fails as well
+        raise ValueError("its floats are not all between 0 and 1; scale them first")
+    return np.clip(pixels.astype(np.float32), 0, 1)
 
 
 def write_npy(file: BinaryIO, pixels: NDArray[Any]) -> None:

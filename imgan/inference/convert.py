@@ -12,7 +12,7 @@ import torch
 from PIL import Image as pil
 from torch import Tensor
 
-from ..data.deep import SLACK
+from ..data.deep import unit_floats
 from ..data.images import exif_of, read_image
 from ..data.pixels import Frame, Image, from_pil, to_pil
 from ..errors import ImganError
@@ -101,9 +101,10 @@ def _array(image: NDArray[Any], change: Change) -> NDArray[Any]:
         raise ImganError(f"an image has pixels, not shape {image.shape}")
     pixels = image.reshape(*image.shape[:2], -1)
     if image.dtype.kind == "f":
-        if not (pixels.min() >= -SLACK and pixels.max() <= 1 + SLACK):  # NaN fails as well
-            raise ImganError("the floats are not all between 0 and 1; scale them first")
-        pixels = np.clip(pixels.astype(np.float32), 0, 1)
+        try:
+            pixels = unit_floats(pixels)
+        except ValueError as error:
+            raise ImganError(f"the image cannot be taken: {error}") from None
     result = change(Image([Frame(pixels)])).frames[0].pixels().astype(image.dtype, copy=False)
     return result[:, :, 0] if image.ndim == 2 and result.shape[2] == 1 else result
 

@@ -239,16 +239,14 @@ def _white(pixels: NDArray[Any]) -> int:
     return 1 if pixels.dtype.kind == "f" else int(np.iinfo(pixels.dtype).max)
 
 
-_NO_MEMORY = (
-    *("DefaultCPUAllocator", "not enough memory", "bad_alloc", "backend out of memory"),
-    "could not create a memory",  # oneDNN
-)
-
-
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; but on CUDA torch says so in the text alone."""
+    """Whether memory ran out; except on CUDA torch says so in the text alone."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        sign in str(error) for sign in _NO_MEMORY
+        sign in str(error)
+        for sign in (
+            *("DefaultCPUAllocator", "not enough memory", "bad_alloc", "backend out of memory"),
+            "could not create a memory",  # oneDNN
+        )
     )
 
 

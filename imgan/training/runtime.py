@@ -76,7 +76,8 @@ def explained(error: Exception, processes: int, folder: Path, last: str) -> Exce
             f"another process of this run has ended, so this one stops too. {last} Start the same "
             "command again to go on."
         )
-    written = isinstance(error, OSError) and str(error.filename or "").startswith(str(folder))
+    name = error.filename if isinstance(error, OSError) else None
+    written = name is not None and Path(os.fsdecode(name)).is_relative_to(folder)
     full = getattr(error, "errno", None) == errno.ENOSPC or "file write failed" in text
     if full or written:
         way = "make room" if full else "take another --out"
