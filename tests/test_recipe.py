@@ -68,7 +68,7 @@ def test_a_section_that_was_off_can_be_switched_on():
         ),
         (
             minimal(adversary={"critic": {"name": "unet"}}, data={"crop": 11}, scale=2),
-            "make data.crop \\* scale a multiple of 8",
+            "the unet critic takes sides in multiples of 8 and data.crop \\* scale is 22",
         ),
         (minimal(perceptual={}, data={"crop": 8}, scale=2), "need crops of 32 pixels"),
         (
@@ -87,11 +87,17 @@ def test_a_section_that_was_off_can_be_switched_on():
         (minimal(train={"steps": 1, "optimizer": {"betas": [1.5, 0.9]}}), "betas.*less than 1"),
         (
             minimal(adversary={"critic": {"name": "patch"}}, data={"crop": 8}, scale=2),
-            "the critic needs crops of 32 pixels and data.crop \\* scale is 16",
+            "the patch critic needs 32 pixels and data.crop \\* scale is 16",
         ),
         (
             minimal(adversary={"critic": {"name": "multiscale"}}, data={"crop": 16}, scale=2),
-            "the critic needs crops of 128 pixels and data.crop \\* scale is 32",
+            "the multiscale critic needs 128 pixels and data.crop \\* scale is 32",
+        ),
+        (
+            minimal(
+                adversary={"critic": {"name": "plain", "layers": 5}}, data={"crop": 16}, scale=2
+            ),
+            "the plain critic needs 64 pixels and data.crop \\* scale is 32",
         ),
         (minimal(perceptual={"layers": {}}), "perceptual.layers"),
         ({"pipeline": "pix3pix"}, "pipeline"),

@@ -30,7 +30,39 @@ def _norm(value: Any) -> Any:
 Norm = Annotated[Literal["batch", "instance", "none"], BeforeValidator(_norm)]
 
 
-class SRGANCriticSpec(Strict):
+class AnyCritic(Strict):
+    """What the sides of its images must be, in pixels."""
+
+    @property
+    def least(self) -> int:
+        """The smallest that leaves it more than a border."""
+        return 16
+
+    @property
+    def size_multiple(self) -> int:
+        """Sides are multiples of this."""
+        return 1
+
+    def check(self, side: int, setting: str) -> None:
+        """Refuse images of `side` pixels, which come from `setting`.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        name: str = self.name  # type: ignore[attr-defined]  # each has its own literal
+        if side % self.size_multiple:
+            raise ValueError(
+                f"the {name} critic takes sides in multiples of {self.size_multiple} and "
+                f"{setting} is {side}; change one of them"
+            )
+        if side < self.least:
+            raise ValueError(
+                f"the {name} critic needs {self.least} pixels and {setting} is {side}; raise it, "
+                "or take a smaller critic"
+            )
+
+
+class SRGANCriticSpec(AnyCritic):
     """`imgan.networks.SRGANCritic`."""
 
     name: Literal["srgan"] = "srgan"
@@ -38,7 +70,7 @@ class SRGANCriticSpec(Strict):
     norm: bool = True
 
 
-class PatchCriticSpec(Strict):
+class PatchCriticSpec(AnyCritic):
     """`imgan.networks.PatchCritic`; layers 0, 1, 3, 5 see 1, 16, 70, 286 pixels."""
 
     name: Literal["patch"] = "patch"
@@ -46,8 +78,26 @@ class PatchCriticSpec(Strict):
     layers: Annotated[int, Field(ge=0, le=5)] = 3
     norm: Norm = "batch"
 
+    @property
+    def least(self) -> int:
+        """A logit for the whole and some more."""
+        return int(2 ** (self.layers + 2))
 
-class MultiscaleCriticSpec(Strict):
+
+class PlainCriticSpec(AnyCritic):
+    """`imgan.networks.PlainCritic`."""
+
+    name: Literal["plain"]
+    width: Annotated[int, Field(ge=4, le=256)] = 32
+    layers: Annotated[int, Field(ge=1, le=5)] = 3
+
+    @property
+    def least(self) -> int:
+        """A map of 2x2 logits."""
+        return int(2 ** (self.layers + 1))
+
+
+class MultiscaleCriticSpec(AnyCritic):
     """`imgan.networks.MultiscaleCritic`: patch critics on the image and on it made smaller."""
 
     name: Literal["multiscale"]
@@ -56,12 +106,22 @@ class MultiscaleCriticSpec(Strict):
     scales: Annotated[int, Field(ge=1, le=4)] = 3
     norm: Norm = "instance"
 
+    @property
+    def least(self) -> int:
+        """The last one sees the image halved so often."""
+        return int(2 ** (self.layers + 2 + self.scales - 1))
 
-class UNetCriticSpec(Strict):
+
+class UNetCriticSpec(AnyCritic):
     """`imgan.networks.UNetCritic`."""
 
     name: Literal["unet"]
     width: Annotated[int, Field(ge=4, le=256)] = 64
+
+    @property
+    def size_multiple(self) -> int:
+        """It halves its input three times."""
+        return 8
 
 
 class Optimizer(Strict):
@@ -88,7 +148,7 @@ class Penalty(Strict):
 
 
 CriticSpec = Annotated[
-    SRGANCriticSpec | PatchCriticSpec | MultiscaleCriticSpec | UNetCriticSpec,
+    SRGANCriticSpec | PatchCriticSpec | PlainCriticSpec | MultiscaleCriticSpec | UNetCriticSpec,
     Field(discriminator="name"),
 ]
 

@@ -154,14 +154,7 @@ class NextFrameRecipe(Base):
         if isinstance(self.data, DigitData) and self.channels != 1:
             raise ValueError("moving digits are grey: set channels: 1")
         if self.adversary:
-            critic = self.adversary.critic
-            halvings = critic.scales - 1 if isinstance(critic, MultiscaleCriticSpec) else 0
-            needed = 2 ** (critic.layers + 2 + halvings)
-            if crop < needed:
-                raise ValueError(
-                    f"the critic needs frames of {needed} pixels and data.crop is {crop}; raise "
-                    "data.crop or take a critic of fewer layers or scales"
-                )
+            self.adversary.critic.check(crop, "data.crop")
             if self.adversary.history:
                 raise ValueError(
                     "history keeps frames without the past that this critic sees; set it to 0"

@@ -10,14 +10,11 @@ from .base import (
     Adversary,
     Base,
     Lpips,
-    MultiscaleCriticSpec,
     NotNegative,
-    PatchCriticSpec,
     Perceptual,
     Pixel,
     Positive,
     Strict,
-    UNetCriticSpec,
     Width,
 )
 
@@ -110,22 +107,8 @@ class SRGANRecipe(Base):
         if not (self.pixel.weight or self.perceptual or self.lpips or self.adversary):
             raise ValueError("nothing is to be minimised; give pixel.weight, perceptual or lpips")
         side = self.data.crop * self.scale
-        if self.adversary and isinstance(self.adversary.critic, UNetCriticSpec) and side % 8:
-            raise ValueError(
-                f"the unet critic halves its input three times and the crop is {side} pixels; "
-                "make data.crop * scale a multiple of 8"
-            )
-        critic = self.adversary.critic if self.adversary else None
-        least = 16
-        if isinstance(critic, PatchCriticSpec):
-            least = 2 ** (critic.layers + 2)
-        elif isinstance(critic, MultiscaleCriticSpec):  # the last sees the crop halved so often
-            least = 2 ** (critic.layers + 2 + critic.scales - 1)
-        if critic and side < least:
-            raise ValueError(
-                f"the critic needs crops of {least} pixels and data.crop * scale is {side}; raise "
-                "data.crop or take a critic of fewer layers"
-            )
+        if self.adversary:
+            self.adversary.critic.check(side, "data.crop * scale")
         if (self.perceptual or self.lpips) and side < 32:
             raise ValueError(
                 f"perceptual costs need crops of 32 pixels and more and data.crop * scale is "

@@ -21,7 +21,6 @@ from .base import (
     Pixel,
     Positive,
     Strict,
-    UNetCriticSpec,
     Width,
 )
 
@@ -166,7 +165,8 @@ class Pix2PixRecipe(Base):
         if not (self.pixel.weight or self.perceptual or self.lpips or self.adversary):
             raise ValueError("nothing is to be minimised; give pixel.weight, perceptual or lpips")
         _check_size(self.data.size, self.generator)
-        _check_critic(self.data.size, self.adversary)
+        if self.adversary:
+            self.adversary.critic.check(self.data.size, "data.size")
         made = {"colourise": (1, 3), "edges": (1, 3), "sharpen": (3, 3), "denoise": (3, 3)}
         if self.data.make and (self.channels, self.out_channels) != made[self.data.make]:
             given, wanted = made[self.data.make]
@@ -217,7 +217,8 @@ class CycleGANRecipe(Base):
     @model_validator(mode="after")
     def _pairs(self) -> CycleGANRecipe:
         _check_size(self.data.size, self.generator)
-        _check_critic(self.data.size, self.adversary)
+        if self.adversary:
+            self.adversary.critic.check(self.data.size, "data.size")
         if self.channels != self.out_channels and (self.identity.a or self.identity.b):
             raise ValueError(
                 "the identity cost compares images of A and of B, which have not the same number "
@@ -244,20 +245,3 @@ def _check_size(size: int, generator: UNetSpec | ResNetSpec | CoarseToFineSpec) 
         )
     if isinstance(generator, CoarseToFineSpec) and size < 2 * multiple:
         raise ValueError(f"this generator takes {2 * multiple} pixels and more: raise data.size")
-
-
-def _check_critic(size: int, adversary: TranslationAdversary | None) -> None:
-    critic = adversary.critic if adversary else None
-    if isinstance(critic, PatchCriticSpec):
-        needed = 2 ** (critic.layers + 2)
-    elif isinstance(critic, MultiscaleCriticSpec):
-        needed = 2 ** (critic.layers + 2 + critic.scales - 1)
-    else:
-        needed = 16 if critic else 0
-    if isinstance(critic, UNetCriticSpec) and size % 8:
-        raise ValueError(f"the unet critic takes sides in multiples of 8 and data.size is {size}")
-    if size < needed:
-        raise ValueError(
-            f"the critic needs images of {needed} pixels and data.size is {size}; raise data.size "
-            "or take a critic of fewer layers or scales"
-        )

@@ -161,7 +161,7 @@ def test_the_shipped_recipes_and_their_twins_are_valid(name):
         ({"data": {"kind": "clips", "crop": 60}, "channels": 1}, "multiples of 8"),
         (
             {"data": {"kind": "clips", "crop": 16}, "adversary": {"critic": {"name": "patch"}}},
-            "the critic needs frames of 32 pixels",
+            "the patch critic needs 32 pixels and data.crop is 16",
         ),
         ({"adversary": {"history": 50}}, "history keeps frames without the past"),
     ],
