@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def main() -> None:
     # Importing torch makes a million objects that stay; searching them for garbage meanwhile is a
     # tenth of the time of a short command.
     gc.set_threshold(50_000)
+    # By default the process is gone at once, with half-written files left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except ImganError as error:

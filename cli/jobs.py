@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -80,23 +81,38 @@ def process(
 
     suffix = format.lower().removeprefix(".") if format else None
     jobs = plan(inputs, out, label, suffix)
-    todo = jobs if overwrite else [job for job in jobs if not (job.target and job.target.exists())]
+    todo = (
+        jobs
+        if overwrite
+        else [job for job in jobs if not (job.target and os.path.exists(job.target))]
+    )
     single = one_file(inputs)
     if single and not todo:
         raise ImganError(f"{jobs[0].target} exists; --overwrite replaces it, -o names another")
-    if todo and todo[0].target is None and sys.stdout.isatty():
-        raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
+    if todo:
+        _check_pipes(todo[0])
 
     from ..inference.device import keep_freed_memory
 
     keep_freed_memory()
-    failures = _run(todo, make(), suffix, quality)
+    failed = _run(todo, make(), suffix, quality)
+    failures = [*jobs.faults, *failed]
     if single and failures:
         raise ImganError(failures[0])
     if not single:
-        _summary(len(todo) - len(failures), len(jobs) - len(todo), jobs.left_out, failures)
+        _summary(len(todo) - len(failed), len(jobs) - len(todo), jobs.left_out, failures)
     if failures:
         raise typer.Exit(1)
+
+
+def _check_pipes(job: Job) -> None:
+    """Standard input and output as image files: either can be closed, and one a terminal."""
+    if job.source is None and sys.stdin is None:
+        raise ImganError("standard input is closed; send an image in with | or <")
+    if job.target is None and sys.stdout is None:
+        raise ImganError("standard output is closed; give -o FILE")
+    if job.target is None and sys.stdout.isatty():
+        raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
 
 
 def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -> list[str]:
@@ -138,7 +154,7 @@ def _one(
     format = format_of(job.target) if job.target else FORMATS[f".{suffix}"] if suffix else own
     width, height, channels = work.result(image)
     name = str(job.target or "the output")
-    check_fits(name, format, (width, height), len(image.frames), channels)
+    check_fits(name, format, (width, height), len(image.frames), channels, image.one_size)
     write_image(job.target or sys.stdout.buffer, work.image(image, report), format, quality)
     return width, height
 

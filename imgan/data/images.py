@@ -50,6 +50,7 @@ _DAMAGED = (
 )
 
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_PAGE_KIND = 254
 # A TIFF's tags that speak of the picture and not of how the file is laid out.
 _TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
 
@@ -61,8 +62,9 @@ def read_image(
 
     Pixels are upright (the EXIF orientation is applied), grey stays grey, 16 bits stay 16, palettes
     become RGB, CMYK becomes sRGB by its profile; float TIFFs become 16 bit. All frames of
-    animations and pages of TIFFs are read. An ``.npy`` file is ``[H, W]`` or ``[H, W, C]`` of
-    uint8, uint16, or floats in [0, 1], which stay floats; its channels are all colour.
+    animations and pages of TIFFs are read, but not a TIFF's smaller copies of a page. An ``.npy``
+    file is ``[H, W]`` or ``[H, W, C]`` of uint8, uint16, or floats in [0, 1], which stay floats;
+    its channels are all colour.
 
     Args:
         source: a path, a file's content, or a file open for reading.
@@ -118,7 +120,7 @@ def write_image(
     """
     name = str(target) if isinstance(target, (str, Path)) else "the output"
     format = format or format_of(name)
-    check_fits(name, format, image.size, len(image.frames), image.channels)
+    check_fits(name, format, image.size, len(image.frames), image.channels, image.one_size)
     try:
         if isinstance(target, (str, Path)):
             with replacing(Path(target)) as beside, open(beside, "w+b") as file:
@@ -146,13 +148,18 @@ def format_of(name: str | Path) -> str:
 
 
 def check_fits(
-    name: str, format: str, size: tuple[int, int], frames: int, channels: int = 3
+    name: str,
+    format: str,
+    size: tuple[int, int],
+    frames: int,
+    channels: int = 3,
+    one_size: bool = True,
 ) -> None:
     """Refuse, before any work, what `format` cannot hold.
 
     Raises:
-        ImganError: the image is too large for the format, the format has no animations, or it has
-            none of so many channels of colour.
+        ImganError: the image is too large for the format, the format has no animations or none of
+            several sizes, or it has none of so many channels of colour.
     """
     if channels not in (1, 3) and format != "NPY":
         raise ImganError(
@@ -160,6 +167,8 @@ def check_fits(
         )
     if frames > 1 and format not in _ANIMATED:
         raise ImganError(f"{name}: {format} holds one image, not {frames}; take WebP, GIF or TIFF")
+    if not one_size and format != "TIFF":
+        raise ImganError(f"{name}: {format} holds no pages of several sizes; take TIFF")
     largest = _LARGEST.get(format)
     if largest and max(size) > largest:
         raise ImganError(
@@ -216,7 +225,8 @@ _own_limit = _OwnLimit()
 def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
     layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
     exif, orientation = _exif(opened)
-    kept = Image([], opened.format or "PNG", exif, loop=opened.info.get("loop"))
+    format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
+    kept = Image([], format, exif, loop=opened.info.get("loop"))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
     if layout:
@@ -227,6 +237,8 @@ def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
     else:
         frames = []
         for single in ImageSequence.Iterator(opened) if count > 1 else [opened]:
+            if frames and _is_copy(single):
+                continue
             single.load()
             frame = from_pil(single)
             frame.duration = single.info.get("duration", 0)
@@ -237,6 +249,12 @@ def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
             frame.alpha = upright(frame.alpha, orientation)
     kept.frames = frames
     return kept
+
+
+def _is_copy(page: pil.Image) -> bool:
+    """Whether a TIFF's page says of itself that it is another one at a reduced resolution."""
+    kind = getattr(page, "tag_v2", {}).get(_PAGE_KIND, 0)
+    return isinstance(kind, int) and bool(kind & 1)
 
 
 def _deep(data: bytes, layout: str) -> Frame:

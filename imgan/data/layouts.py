@@ -35,6 +35,7 @@ from PIL import Image as pil
 from ..errors import ImganError
 from .images import READABLE
 from .partners import partners
+from .walk import files_in
 
 Kind = Literal["joined", "folders", "unpaired", "photos"]
 
@@ -139,16 +140,8 @@ def _image_size(path: Path) -> tuple[int, int]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Every image in a folder and below, sorted; what is hidden is left out."""
-    found = []
-    for top, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
-        found += [
-            Path(top, name)
-            for name in files
-            if name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES
-        ]
-    return sorted(found)
+    """Every image in a folder and below, as `files_in` finds them."""
+    return files_in(folder, SUFFIXES)
 
 
 def _folder(path: Path) -> Path:

@@ -27,6 +27,7 @@ from ..files import replacing
 from .arrays import mapped
 from .images import READABLE, read_image
 from .pixels import resize, to_bits
+from .walk import files_in
 
 Pixels = NDArray[np.uint8]
 Degrade = Callable[[Pixels, np.random.Generator], Pixels]
@@ -44,13 +45,13 @@ def cache_folder() -> Path:
 
 
 def find_photos(folders: Sequence[Path]) -> list[Path]:
-    """Every image file in the folders and below, sorted; a file stands for itself."""
+    """Every image in the folders and below, as `files_in` finds them; a file stands for itself."""
     found: set[Path] = set()
     for folder in folders:
         if folder.is_file():
             found.add(folder)
         elif folder.is_dir():
-            found.update(p for p in folder.rglob("*") if p.suffix.lower() in READABLE)
+            found.update(files_in(folder, READABLE))
         else:
             raise ImganError(f"there is no folder {folder}")
     if not found:

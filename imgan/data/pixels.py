@@ -56,6 +56,11 @@ class Image:
         return width, height
 
     @property
+    def one_size(self) -> bool:
+        """Whether all frames are of one size, as those of animations are; pages need not be."""
+        return len({frame.colour.shape[:2] for frame in self.frames}) == 1
+
+    @property
     def channels(self) -> int:
         """Channels of colour: 1 for grey, 3 for RGB."""
         return int(self.frames[0].colour.shape[2])

@@ -119,7 +119,11 @@ def _by_stem(paths: list[Path]) -> dict[str, Path]:
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise ImganError(f"there is no folder {folder}; pairs want both HR/ and LR/")
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in READABLE)
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in READABLE and not path.name.startswith(".")
+    )
     if not files:
         raise ImganError(f"{folder} holds no images")
     return files

@@ -30,9 +30,13 @@ class Job:
 
 
 class Plan(list[Job]):
-    """The jobs, and the images that are none as they bear the names of earlier results."""
+    """The jobs, the images that are none as they bear the names of earlier results, and the faults.
+
+    `faults` are sentences on the inputs that cannot be had, among others that can.
+    """
 
     left_out: Sequence[Path] = ()
+    faults: Sequence[str] = ()
 
 
 def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None) -> Plan:
@@ -46,7 +50,7 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         format: a suffix without its dot; None keeps each image's, or takes PNG.
 
     Raises:
-        ImganError: an input is missing, or two images would become the same file.
+        ImganError: no input can be had, or two images would become the same file.
     """
     if format is not None and f".{format}" not in FORMATS:
         names = ", ".join(suffix[1:] for suffix in FORMATS)
@@ -56,26 +60,30 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     if PIPE in inputs and len(inputs) > 1:
         raise ImganError("- (standard input) is one image and goes with no other input")
     folder = None if out in (None, PIPE) else Path(out or "")
-    if folder and folder.suffix.lower() in FORMATS and not folder.is_dir():
+    if folder and folder.suffix.lower() in FORMATS and not os.path.isdir(folder):
         return Plan([_single(inputs, folder, format)])
-    if folder and folder.suffix and one_file(inputs) and not folder.exists():
+    if folder and folder.suffix and one_file(inputs) and not os.path.exists(folder):
         format_of(folder)  # refuses a suffix that no image has: a folder is not what was meant
     if inputs == [PIPE]:
         return Plan([Job(None, folder and folder / f"stdin_{label}.{format or 'png'}")])
     own = re.compile(rf"(.+)_({_SIZES}|{re.escape(label)})")
-    searched = list(_find(inputs, folder, own))
+    faults: list[str] = []
+    searched = list(_find(inputs, folder, own, faults))
     found = [(file, inside) for file, inside, made in searched if not made]
     if out is None and len(inputs) > 1:
         found = _without_results(found, own)
     if not found:
-        raise ImganError(f"there are no images in {', '.join(inputs)}")
+        raise ImganError("; ".join(faults) or f"there are no images in {', '.join(inputs)}")
     if out == PIPE:
         if len(found) > 1:
             raise ImganError(f"-o - takes one image, and here are {len(found)}")
-        return Plan([Job(found[0][0], None)])
+        jobs = Plan([Job(found[0][0], None)])
+        jobs.faults = faults
+        return jobs
     places = [folder / inside if folder else file for file, inside in found]
     makers = Counter(place.with_name(_name(place, label, format)) for place in places)
     jobs = Plan()
+    jobs.faults = faults
     for (file, _), place in zip(found, places, strict=True):
         target = place.with_name(_name(place, label, format))
         if makers[target] > 1:  # a.jpg and a.png: both keep their suffix, as a_jpg_x4.webp
@@ -91,13 +99,16 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
 
 def one_file(inputs: Sequence[str]) -> bool:
     """Whether a single image is asked for by its name."""
-    return len(inputs) == 1 and (inputs[0] == PIPE or Path(inputs[0]).is_file())
+    return len(inputs) == 1 and (inputs[0] == PIPE or os.path.isfile(inputs[0]))
 
 
 def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
     if not (inputs == [PIPE] or one_file(inputs)):
         if len(inputs) == 1:
-            list(_find(inputs, None, re.compile("")))  # for its sentence, if there is no such file
+            faults: list[str] = []
+            list(_find(inputs, None, re.compile(""), faults))
+            if faults:
+                raise ImganError(faults[0])
         raise ImganError(f"-o {target} is one file; for several images give a folder")
     if format and FORMATS[f".{format}"] != FORMATS[target.suffix.lower()]:
         raise ImganError(f"-o {target} and --format {format} disagree; give one of them")
@@ -114,16 +125,17 @@ def _name(file: Path, label: str, format: str | None, stem: str = "") -> str:
 
 
 def _find(
-    inputs: Sequence[str], out: Path | None, own: re.Pattern[str]
+    inputs: Sequence[str], out: Path | None, own: re.Pattern[str], faults: list[str]
 ) -> Iterator[tuple[Path, Path, bool]]:
     """Every image once, with its path below the folder that was named.
 
-    The last says whether it was not named and looks as if an earlier run made it.
+    The last says whether it was not named and looks as if an earlier run made it. What cannot be
+    had becomes a sentence in `faults`.
     """
     seen: set[str] = set()
     named = {os.path.abspath(given) for given in inputs if os.path.isfile(given)}
     for given in inputs:
-        for file, inside in _expand(given, out):
+        for file, inside in _expand(given, out, faults):
             key = os.path.abspath(file)
             if key not in seen:
                 seen.add(key)
@@ -143,27 +155,41 @@ def _without_results(
     return [(file, inside) for file, inside in found if not made(file)]
 
 
-def _expand(given: str, out: Path | None) -> Iterator[tuple[Path, Path]]:
+def _expand(given: str, out: Path | None, faults: list[str]) -> Iterator[tuple[Path, Path]]:
     path = Path(given)
-    if path.is_dir():
-        for file in _walk(path, out):
+    if os.path.isdir(path):
+        for file in _walk(path, out, faults):
             yield file, file.relative_to(path)
-    elif path.exists():
+    elif os.path.exists(path):
         yield path, Path(path.name)
     elif any(sign in given for sign in "*?["):
         matches = sorted(glob.glob(given, recursive=True))
         files = [Path(match) for match in matches if os.path.isfile(match)]
         if not files:
-            raise ImganError(f"no file matches {given}")
+            faults.append(f"no file matches {given}")
         yield from ((file, Path(file.name)) for file in files if _wanted(file))
     else:
-        raise ImganError(f"there is no file {given}")
+        faults.append(_missing(given))
 
 
-def _walk(top: Path, out: Path | None) -> Iterator[Path]:
+def _missing(given: str) -> str:
+    try:
+        os.stat(given)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # no permission, a name too long or of no characters
+        return f"{given} cannot be read: {getattr(error, 'strerror', None) or error}"
+    return f"there is no file {given}"
+
+
+def _walk(top: Path, out: Path | None, faults: list[str]) -> Iterator[Path]:
     """The images below `top`, links followed but never in a circle, without the output folder."""
     skip = {os.path.realpath(out)} if out and not _same(out, top) else set()
-    for here, folders, files in os.walk(top, followlinks=True):
+
+    def unreadable(error: OSError) -> None:
+        faults.append(f"{error.filename} cannot be read: {error.strerror}")
+
+    for here, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         skip.add(os.path.realpath(here))
         folders[:] = [
             name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -270,3 +273,87 @@ def test_metadata_survives(here, run) -> None:
 def test_help_needs_no_torch(run) -> None:
     assert "--realism" in CliRunner().invoke(app, ["upscale", "--help"]).output
     assert "torch" not in vars(command)
+
+
+def test_a_missing_name_stops_no_other(here, run) -> None:
+    photo("a.png")
+    long = "x" * 300 + ".png"
+    result = run("a.png", "missing.png", "x*.jpg", long, "-o", "out")
+    assert result.exit_code == 1, result.output
+    assert files(here / "out") == {"a_x4.png"}
+    assert "1 written, 3 failed" in result.stderr
+    for sentence in (
+        "there is no file missing.png",
+        "no file matches x*.jpg",
+        "File name too long",
+    ):
+        assert sentence in result.stderr
+
+
+def test_folders_that_cannot_be_read_are_named(here, run, monkeypatch) -> None:
+    photo("in/a.png")
+    photo("in/locked/b.png")
+    real = os.scandir  # root may read everything, so the refusal is made
+
+    def scandir(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    result = run("in", "-o", "out")
+    assert result.exit_code == 1
+    assert files(here / "out") == {"a_x4.png"}
+    assert "in/locked cannot be read: Permission denied" in result.stderr
+    assert "locked cannot be read" in str(run("in/locked").exception)
+
+
+def test_a_phones_jpeg_stays_one_through_a_pipe(here, run) -> None:
+    pil.new("RGB", (8, 6)).save(
+        "a.jpg", "MPO", save_all=True, append_images=[pil.new("RGB", (8, 6))]
+    )
+    assert pil.open("a.jpg").format == "MPO"
+    result = run("-", stdin=Path("a.jpg").read_bytes())
+    assert pil.open(io.BytesIO(result.stdout_bytes)).format == "JPEG"
+
+
+def test_pages_of_several_sizes(here, run) -> None:
+    pages = [pil.new("RGB", (8, 6)), pil.new("RGB", (5, 9))]
+    pages[0].save("a.tif", save_all=True, append_images=pages[1:])
+    assert run("a.tif").exit_code == 0
+    with pil.open("a_x4.tif") as made:
+        assert made.n_frames == 2
+        assert made.size == (32, 24)
+        made.seek(1)
+        assert made.size == (20, 36)
+    assert "no pages of several sizes" in str(run("a.tif", "--format", "webp").exception)
+    assert files(here) == {"a.tif", "a_x4.tif"}
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "sentence"),
+    [
+        ("<&-", "- -o b.png", "standard input is closed"),
+        (">&-", "a.png -o -", "standard output is closed"),
+    ],
+)
+def test_closed_pipes_are_one_sentence(here, model, closed, arguments, sentence) -> None:
+    photo("a.png")
+    command = f"{sys.executable} -m imgan upscale --model {model} {arguments} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"imgan: {sentence}")
+    assert files(here) == {"a.png"}
+
+
+def test_a_killed_command_leaves_nothing_half_written(here, model) -> None:
+    photo("in/a.png", (600, 600))
+    code = (
+        "import os, signal, sys; from PIL import Image; from imgan.cli import main\n"
+        "def save(image, file, *_, **__):\n"
+        "    file.write(b'half'); file.flush(); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "Image.Image.save = save; main()"
+    )
+    command = [sys.executable, "-c", code, "upscale", "in", "--model", model, "--device", "cpu"]
+    assert subprocess.run(command, check=False).returncode == 143
+    assert files(here) == {"in/a.png"}

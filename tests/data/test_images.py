@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as pil
 from PIL import ImageCms, ImageOps
+from PIL.TiffImagePlugin import AppendingTiffWriter
 
 from imgan.data.images import read_image, write_image
 from imgan.data.pixels import Frame, Image, from_pil, to_bits, upright
@@ -303,6 +304,18 @@ def test_damaged_notes_do_not_cost_the_picture(tmp_path) -> None:
 
 def test_frames_of_several_sizes_are_one_sentence(tmp_path) -> None:
     frames = [Frame(np.zeros((s, s, 3), np.uint8)) for s in (8, 12)]
-    with pytest.raises(ImganError, match=r"a\.webp cannot be written"):
+    with pytest.raises(ImganError, match="WEBP holds no pages of several sizes"):
         write_image(tmp_path / "a.webp", Image(frames))
     assert not list(tmp_path.iterdir())
+
+
+def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path) -> None:
+    page, copy, other = (pil.new("RGB", size) for size in [(40, 30), (10, 8), (20, 40)])
+    with AppendingTiffWriter(tmp_path / "a.tif", new=True) as writer:
+        for picture, kind in [(page, 0), (copy, 1), (other, 0)]:
+            picture.save(writer, "TIFF", tiffinfo={254: kind})
+            writer.newFrame()
+    assert pil.open(tmp_path / "a.tif").n_frames == 3
+    read = read_image(tmp_path / "a.tif")
+    assert [frame.colour.shape[:2] for frame in read.frames] == [(30, 40), (40, 20)]
+    assert not read.one_size

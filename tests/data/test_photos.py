@@ -1,5 +1,6 @@
 """Photos as an endless, repeatable stream of crops."""
 
+import os
 import pickle
 import threading
 
@@ -75,6 +76,36 @@ def test_no_photo_that_can_be_used_is_one_sentence(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     with pytest.raises(ImganError, match=r"none of the 1 images can be used; .*empty\.png"):
         load_photos([tmp_path], 4, 64)
+
+
+def test_runs_and_hidden_files_are_no_photos(tmp_path):
+    for name in ("a.jpg", "sub/b.png", "._a.jpg", ".trash/c.jpg", "__MACOSX/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (100, 100)).save(tmp_path / name)
+    for name in ("run/previews/00000010.png", "compared/figure.png", "mine/previews/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        Image.new("RGB", (100, 100)).save(tmp_path / name)
+    for name in ("run/recipe.yaml", "run/metrics.jsonl", "compared/comparison.json"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "mine/recipe.yaml").write_text("flour, eggs")
+    found = [path.relative_to(tmp_path).as_posix() for path in find_photos([tmp_path])]
+    assert found == ["a.jpg", "mine/previews/d.png", "sub/b.png"]
+    assert len(find_photos([tmp_path / "run"])) == 1  # who names it means it
+
+
+def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, monkeypatch):
+    Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    (tmp_path / "locked").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ImganError, match="locked cannot be read: Permission denied"):
+        find_photos([tmp_path])
 
 
 def test_a_changed_file_is_decoded_anew(tmp_path):

@@ -195,6 +195,12 @@ def test_pairs_keep_their_order_and_ignore_other_files(pairs):
     assert [pair.name for pair in find_pairs(pairs, None)] == ["budgie-branch.png", "casa-mila.png"]
 
 
+def test_hidden_files_are_no_images(pairs):
+    for part in ("HR", "LR"):
+        (pairs / part / "._casa-mila.png").write_bytes(b"notes of macOS")
+    assert [pair.name for pair in find_pairs(pairs, None)] == ["budgie-branch.png", "casa-mila.png"]
+
+
 def test_names_that_differ_in_their_suffix_alone_are_two_rows(tmp_path, photos):
     image = Image.open(photos / "casa-mila.jpg").crop((0, 0, 48, 40))
     for name in ("a.png", "a.jpg"):
