@@ -45,6 +45,19 @@ def hardware(device: str) -> dict[str, str]:
     return found
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out; except on CUDA torch says so in the text alone."""
+    import torch
+
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        sign in str(error)
+        for sign in (
+            *("DefaultCPUAllocator", "not enough memory", "bad_alloc", "backend out of memory"),
+            "could not create a memory",  # oneDNN
+        )
+    )
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .tiles import SMALLEST, Network, OutOfMemory, Run, is_out_of_memory, pad
+from ..machine import is_out_of_memory
+from .tiles import SMALLEST, Network, OutOfMemory, Run, pad
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ImganError
+from ..machine import is_out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -237,17 +238,6 @@ class Run:
 
 def _white(pixels: NDArray[Any]) -> int:
     return 1 if pixels.dtype.kind == "f" else int(np.iinfo(pixels.dtype).max)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out; except on CUDA torch says so in the text alone."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        sign in str(error)
-        for sign in (
-            *("DefaultCPUAllocator", "not enough memory", "bad_alloc", "backend out of memory"),
-            "could not create a memory",  # oneDNN
-        )
-    )
 
 
 def _kept(span: Span, scale: int, origin: int) -> slice:

@@ -9,21 +9,19 @@ from pathlib import Path
 
 import torch
 from accelerate.utils import gather_object, set_seed
-from PIL import Image
 from torch import nn
 
 from ..core import EMA, AdversarialStep, Health, Log, NotFinite
-from ..data.translation import PREVIEW
 from ..errors import ImganError, Stopped
-from ..files import replacing, write_json
-from ..model_file import read_card, save_model
+from ..files import write_json
 from ..pipelines import make_pipeline
 from ..pipelines.costs import gan_loss, noise, penalty
 from ..pipelines.pipeline import Batch, Choosing, Pipeline
-from ..recipe import Recipe, published
+from ..recipe import Recipe
 from . import checkpoint
 from .best import Best
 from .optimizers import make_optimizer
+from .outputs import Outputs
 from .progress import Display, Metrics
 from .run_folder import RunFolder
 from .runtime import explained, make_accelerator, on_interrupt
@@ -116,6 +114,7 @@ class Trainer:
             nn.ModuleDict({r: n for r, n in own.items() if r not in self.pipeline.critics}),
             train.ema,
         )
+        self.outputs = Outputs(self.recipe, self.folder, self.pipeline, self.ema, self.best)
         self.game = AdversarialStep(
             players,
             critics or None,
@@ -210,9 +209,10 @@ class Trainer:
         """
         train = self.recipe.train
         if self.step_number >= train.steps:
-            if self.accelerator.is_main_process and not self._model_is_of_the_last_step():
+            if self.accelerator.is_main_process and not self.outputs.model_is_of(self.step_number):
                 self.metrics = Metrics(self.folder.metrics, self.step_number)
-                self._save_model()  # a run that was killed between its two last files
+                # A run that was killed between its two last files.
+                self.outputs.model(self.step_number, self.metrics.rows)
                 self.metrics.close()
             self.display.say(f"the run in {self.folder.path} is finished; more: train.steps")
             return self.folder.model
@@ -310,30 +310,9 @@ class Trainer:
             self.display.say(f"step {self.step_number}: {warning}")
 
     def _preview(self) -> None:
-        if not self.accelerator.is_main_process:
-            return
-        items = [self.dataset[PREVIEW + i] for i in range(4)]
-        batch = {k: torch.stack([item[k] for item in items]) for k in items[0]}
-        batch = {k: v.to(self.accelerator.device) for k, v in batch.items()}
-        with self.ema.averaged() as players, torch.no_grad():
-            assert isinstance(players, nn.ModuleDict)
-            players.eval()
-            picture = self.pipeline.preview(dict(players.items()), batch)
-            players.train()
-        pixels = picture.mul(255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
-        with replacing(self.folder.previews / f"{self.step_number:08d}.png") as beside:
-            Image.fromarray(pixels).save(beside)
-        self._page()
-
-    def _page(self) -> None:
-        """The run's page, by the main process; a page never ends a run."""
-        from ..report import write_run_page
-
         if self.accelerator.is_main_process:
-            try:
-                write_run_page(self.folder.path)
-            except Exception as error:
-                self.display.say(f"index.html was not written: {error}")
+            self.outputs.preview(self.step_number, self.dataset, self.accelerator.device)
+            self.outputs.page(self.display.say)
 
     def _save(self) -> None:
         """Checkpoint and model file, by the main process alone, after a look at the numbers."""
@@ -353,34 +332,9 @@ class Trainer:
             checkpoint.save(
                 self.folder.checkpoints, self.step_number, state, self.recipe.train.keep
             )
-            self._save_model()
-            self._page()
+            self.outputs.model(self.step_number, self.metrics.rows)
+            self.outputs.page(self.display.say)
         self.accelerator.wait_for_everyone()
-
-    def _model_is_of_the_last_step(self) -> bool:
-        try:
-            return read_card(self.folder.model).steps == self.step_number
-        except ImganError:
-            return False
-
-    def _save_model(self) -> None:
-        card = self.pipeline.card()
-        card.recipe = published(self.recipe)
-        data = self.pipeline.data_card()
-        card.data = data | {"skipped": len(data["skipped"])}
-        rows = [
-            {name: value for name, value in row.items() if name != "warnings"}
-            for row in self.metrics.rows
-        ]
-        card.log = rows[:-1][:: max(1, len(rows) // 100)] + rows[-1:]
-        card.steps = self.step_number
-        with self.ema.averaged() as players:
-            assert isinstance(players, nn.ModuleDict)
-            states = {role: network.state_dict() for role, network in players.items()}
-            if self.best.states and isinstance(self.pipeline, Choosing):
-                states = self.best.states
-                card.scores[self.best.told(self.pipeline.rule)] = self.best.known
-            save_model(self.folder.model, card, {role: states[role] for role in card.networks})
 
     # -- ending ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwar
 
 from ..errors import ImganError
 from ..inference.device import choose
-from ..inference.tiles import is_out_of_memory
+from ..machine import is_out_of_memory
 from ..recipe import Recipe
 
 # Words of the libraries for a process that is gone.
