@@ -51,7 +51,7 @@ def adapt(
     else. The twins: --set adversary=null --set target=null is trained on the source only,
     --set adversary=null --set moments.means=1 matches means and covariances by squared error.
     """
-    from ..recipe import load_recipe
+    from ..recipe import DannRecipe, load_recipe
 
     loaded = load_recipe(recipe, set_)  # first: its faults cost nothing
     folders = [located(one) for one in domains]
@@ -61,6 +61,7 @@ def adapt(
     place = out or Path("runs") / f"{loaded.name}-{names}"
     done = run(loaded, folders, place, before=before, plot=plot, device=device)
     report = done.report
+    assert isinstance(loaded, DannRecipe)  # others were refused
     for number, (name, accuracy) in enumerate(report.accuracies.items()):
         of_source = loaded.data.attribute is not None or number < loaded.data.sources
         known = of_source and report.splits[name] == "train"

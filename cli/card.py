@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,7 +24,7 @@ def card(
 
     content = read_card(resolve(model)).model_dump(mode="json", exclude_defaults=True)
     if not log:
-        below = content
+        below: dict[str, Any] | None = content
         while below:
             below.pop("log", None)
             below = below.get("parent")
