@@ -357,3 +357,60 @@ def test_a_killed_command_leaves_nothing_half_written(here, model) -> None:
     command = [sys.executable, "-c", code, "upscale", "in", "--model", model, "--device", "cpu"]
     assert subprocess.run(command, check=False).returncode == 143
     assert files(here) == {"in/a.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting"),
+    [
+        ([], {"tta": False, "tile": 340, "batch": 1, "device": "cpu", "precision": "auto"}),
+        (["--tta"], {"tta": True}),
+        (["--tile", "64"], {"tile": 64}),
+        (["--batch", "3"], {"batch": 3}),
+        (["--precision", "float32"], {"precision": "float32"}),
+    ],
+)
+def test_settings_reach_the_network(here, run, monkeypatch, arguments, setting) -> None:
+    from imgan.inference import upscale as library
+
+    seen = {}
+    real = library.Upscaler.__init__
+
+    def init(self, **settings) -> None:
+        seen.update(settings)
+        real(self, **settings)
+
+    monkeypatch.setattr(library.Upscaler, "__init__", init)
+    photo("a.png")
+    assert run("a.png", *arguments).exit_code == 0
+    assert setting.items() <= seen.items()
+
+
+@pytest.mark.parametrize("format", ["jpg", "webp", "avif"])
+def test_quality_is_worth_bytes(here, run, format) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    pil.fromarray(noise).save("a.png")
+    for quality in (20, 60, 95):
+        result = run("a.png", "-o", f"{quality}.{format}", "--quality", str(quality))
+        assert result.exit_code == 0, result.output
+    low, middle, high = (Path(f"{q}.{format}").stat().st_size for q in (20, 60, 95))
+    assert low < middle < high
+
+
+def test_realism_and_the_twins_that_are_meant_by_default(here) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
+    pil.fromarray(noise).save("a.png")
+
+    def made(*arguments: str) -> np.ndarray:
+        common = ["upscale", "a.png", "-o", "b.png", "--overwrite", "--device", "cpu"]
+        result = CliRunner().invoke(app, [*common, *arguments])
+        assert result.exit_code == 0, result.output
+        return np.asarray(pil.open("b.png"), np.int16)
+
+    default, faithful, real = made(), made("--realism", "0"), made("--realism", "1")
+    assert np.array_equal(default, made("--realism", "0.5"))
+    assert np.array_equal(faithful, made("--model", "x4-mse"))
+    assert np.array_equal(real, made("--model", "x4-adversarial"))
+    assert not np.array_equal(faithful, real)
+    smaller = [made("--scale", "2", *more) for more in (["--realism", "1"], [])]
+    assert np.array_equal(smaller[0], made("--model", "x2-adversarial"))
+    assert not np.array_equal(*smaller)
