@@ -50,6 +50,10 @@ def main() -> None:
     except ImganError as error:
         typer.echo(f"imgan: {error}", err=True)
         sys.exit(2)
+    except OSError as error:  # no permission, a name too long, a full disk
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"imgan: {place}{error.strerror or error}", err=True)
+        sys.exit(2)
     except Stopped as stopped:
         typer.echo(f"imgan: {stopped}", err=True)
         sys.exit(130)

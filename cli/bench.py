@@ -10,6 +10,7 @@ import typer
 from ..errors import ImganError
 from ..files import write_json
 from . import app
+from .data import located
 
 bench = typer.Typer(
     help="Measure speed and memory on this machine.", no_args_is_help=True, rich_markup_mode=None
@@ -29,7 +30,7 @@ def train(
         typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a shipped recipe."),
     ],
     data: Annotated[
-        list[Path], typer.Argument(metavar="DATA", help="The folders that it is trained on.")
+        list[str], typer.Argument(metavar="DATA", help="Folders, or the name of a data set.")
     ],
     steps: Annotated[int, typer.Option(min=1, help="Steps and batches to time.")] = 30,
     set_: Annotated[
@@ -44,7 +45,7 @@ def train(
     loaded = load_recipe(recipe, set_)
     from ..evaluation.bench import bench_recipe
 
-    row = bench_recipe(loaded, data, steps, device)
+    row = bench_recipe(loaded, [located(one) for one in data], steps, device)
     lines = [
         ("loader", f"{row['loader_images_per_second']:.1f} images/s"),
         ("step", f"{row['step_images_per_second']:.1f} images/s, {row['step_seconds']:.3g} s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,7 +201,7 @@ def located(name: str) -> Path:
     """
     from ..data.catalogue import locate
 
-    if Path(name).exists():
+    if os.path.exists(name):
         return Path(name)
     with transfers(name) as progress:
         return locate(name, progress)

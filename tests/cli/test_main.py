@@ -1,6 +1,8 @@
 """The entry of the command line: how it ends."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -21,3 +23,35 @@ def test_ctrl_c_with_nothing_to_keep_says_a_word(monkeypatch, capsys):
         cli.main()
     assert ended.value.code == 130
     assert "imgan: stopped; the same command begins anew" in capsys.readouterr().err
+
+
+def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
+    app = typer.Typer()
+
+    @app.command()
+    def work():
+        Path("x" * 300).read_bytes()
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(sys, "argv", ["imgan"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == f"imgan: {'x' * 300}: File name too long\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["train", "x4-mse"], ["bench", "train", "x4-mse"], ["evaluate", "bicubic"], ["data", "check"]],
+)
+def test_over_long_names_are_one_sentence(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "imgan", *command, "y" * 300],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "yyy" in done.stderr
+    assert "Traceback" not in done.stderr

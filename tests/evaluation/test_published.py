@@ -1,7 +1,7 @@
 """The standard test sets of super-resolution, where they are at hand: they may not be passed on.
 
-With ``IMGAN_SR_SETS=FOLDER``, which holds Set5/x4/HR, Set5/x4/LR and so on, the low-resolution files
-that papers use must be what imgan makes of the others, and bicubic's scores the published ones.
+With ``IMGAN_SR_SETS=FOLDER``, which holds Set5/x4/HR, Set5/x4/LR and so on, the low-resolution
+files that papers use must be what imgan makes of the others, and bicubic's scores the published.
 """
 
 from __future__ import annotations
