@@ -87,7 +87,13 @@ def write_npy(file: BinaryIO, pixels: NDArray[Any]) -> None:
     np.save(file, pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, allow_pickle=False)
 
 
-def write_png(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
+Dpi = tuple[float, float] | None
+"""Pixels an inch, across and down."""
+
+
+def write_png(
+    file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes, dpi: Dpi = None
+) -> None:
     """Write uint16 ``[H, W, 1..4]`` as PNG (grey, grey + alpha, RGB, RGBA)."""
 
     def chunk(kind: bytes, data: bytes) -> None:
@@ -100,6 +106,9 @@ def write_png(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> 
     chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0))
     if icc:
         chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    if dpi:
+        across, down = (round(value / 0.0254) for value in dpi)  # pixels a metre
+        chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
     if exif:
         chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     packer = zlib.compressobj(6)
@@ -114,7 +123,9 @@ def write_png(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> 
     chunk(b"IEND", b"")
 
 
-def write_tiff(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) -> None:
+def write_tiff(
+    file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes, dpi: Dpi = None
+) -> None:
     """Write uint8 or uint16 ``[H, W, 1..4]`` as TIFF (deflate), the EXIF tags among its own.
 
     Pillow's own compressed TIFFs fail on EXIF blocks. 16-bit grey with alpha becomes RGB:
@@ -135,6 +146,8 @@ def write_tiff(file: BinaryIO, pixels: NDArray[Any], exif: bytes, icc: bytes) ->
         tags.load(exif)
         for tag, value in tags.items():
             ifd[tag] = tags.get_ifd(tag) if tag in (34665, 34853) else value
+    if dpi and 282 not in ifd:
+        ifd[282], ifd[283], ifd[296] = *dpi, 2  # inches
     ifd[256], ifd[257] = width, height
     ifd[258] = (8 * pixels.itemsize,) * channels
     ifd[259] = 8  # deflate

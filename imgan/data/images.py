@@ -226,7 +226,7 @@ def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
     layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
     exif, orientation = _exif(opened)
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
-    kept = Image([], format, exif, loop=opened.info.get("loop"))
+    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=_dpi(opened))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
     if layout:
@@ -281,6 +281,14 @@ def _exif(opened: pil.Image) -> tuple[bytes, int]:
         return b"", 1  # a picture is worth reading without its notes
 
 
+def _dpi(opened: pil.Image) -> tuple[float, float] | None:
+    try:
+        across, down = (float(value) for value in opened.info.get("dpi", ()))
+    except (TypeError, ValueError, ZeroDivisionError):  # none, or damaged
+        return None
+    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
+
+
 def exif_of(image: Image) -> bytes:
     """The EXIF block to write, with the size that the image has now."""
     if not image.exif:
@@ -303,14 +311,16 @@ def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
         if pixels.dtype.kind == "f":
             pixels = to_bits(pixels, 16)
         if format == "TIFF":
-            deep.write_tiff(file, pixels, exif, image.icc)
+            deep.write_tiff(file, pixels, exif, image.icc, image.dpi)
             return
         if pixels.itemsize == 2:
-            deep.write_png(file, pixels, exif, image.icc)
+            deep.write_png(file, pixels, exif, image.icc, image.dpi)
             return
     options: dict[str, Any] = {"exif": exif} if exif else {}
     if image.icc:
         options["icc_profile"] = image.icc
+    if image.dpi and format in ("PNG", "JPEG"):
+        options["dpi"] = image.dpi
     if format in _QUALITY:
         options["quality"] = quality or _QUALITY[format]
     if format == "PNG":

@@ -39,8 +39,8 @@ class Image:
     """An image file's content: one frame, or those of an animation or of a file of several pages.
 
     `format` is Pillow's name of the file's format. `exif` never asks for a rotation: pixels are
-    upright. `icc` is the colour profile of the pixels. `loop` is how often an animation repeats
-    (0: for ever, None: it plays once).
+    upright. `icc` is the colour profile of the pixels, `dpi` their density in print, across and
+    down. `loop` is how often an animation repeats (0: for ever, None: it plays once).
     """
 
     frames: list[Frame]
@@ -48,6 +48,7 @@ class Image:
     exif: bytes = b""
     icc: bytes = b""
     loop: int | None = None
+    dpi: tuple[float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

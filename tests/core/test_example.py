@@ -18,3 +18,8 @@ def test_the_example_learns_the_data(capsys: pytest.CaptureFixture[str]) -> None
     mean, spread = re.findall(r"-?\d+\.\d+", capsys.readouterr().out)[2:]
     assert abs(float(mean) - 3.0) < 0.15
     assert abs(float(spread) - 0.5) < 0.15
+
+
+def test_it_stands_in_the_readme_as_it_is() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    assert EXAMPLE.read_text().strip() in readme.read_text()

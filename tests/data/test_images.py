@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from PIL import Image as pil
 from PIL import ImageCms, ImageOps
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
+from imgan.data import images
 from imgan.data.images import read_image, write_image
 from imgan.data.pixels import Frame, Image, from_pil, to_bits, upright
 from imgan.errors import ImganError
@@ -319,3 +321,22 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path) -> None:
     read = read_image(tmp_path / "a.tif")
     assert [frame.colour.shape[:2] for frame in read.frames] == [(30, 40), (40, 20)]
     assert not read.one_size
+
+
+@pytest.mark.parametrize("source", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("target", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_density_in_print_stays(tmp_path, source, target, bits) -> None:
+    pil.new("RGB", (20, 10)).save(tmp_path / f"a{source}", dpi=(300, 150))
+    read = read_image(tmp_path / f"a{source}")
+    frames = [Frame(to_bits(frame.colour, bits)) for frame in read.frames]
+    write_image(tmp_path / f"b{target}", replace(read, frames=frames))
+    with pil.open(tmp_path / f"b{target}") as back:
+        assert [float(value) for value in back.info["dpi"]] == pytest.approx([300, 150], abs=0.1)
+
+
+@pytest.mark.parametrize("dpi", [None, (0, 0), (float("nan"), 1), "many", (72, 72, 72)])
+def test_a_density_that_is_none(tmp_path, dpi) -> None:
+    picture = pil.new("RGB", (20, 10))
+    picture.info["dpi"] = dpi
+    assert images._dpi(picture) is None
