@@ -62,7 +62,7 @@ def convert(image: Any, change: Change, command: str) -> Any:
         if read.format == "NPY":
             pixels = result.frames[0].pixels()
             return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-        held = {"exif": exif_of(result), "icc_profile": result.icc}
+        held = {"exif": exif_of(result), "icc_profile": result.icc, "dpi": result.dpi}
         return _pillow(result, {key: value for key, value in held.items() if value})
     if isinstance(image, pil.Image):
         info: dict[Any, Any] = dict(image.info)
@@ -70,7 +70,13 @@ def convert(image: Any, change: Change, command: str) -> Any:
         profile = info.pop("icc_profile", None) or b""
         if image.mode in ("CMYK", "LAB"):  # which became sRGB
             profile = b""
-        result = change(Image([from_pil(image)], icc=profile))
+        try:
+            frame = from_pil(image)
+        except ValueError as error:
+            raise ImganError(f"the image cannot be taken: {error}") from None
+        result = change(Image([frame], icc=profile, exif=info.get("exif") or b""))
+        if exif := exif_of(result):
+            info["exif"] = exif
         return _pillow(result, info | ({"icc_profile": result.icc} if result.icc else {}))
     if isinstance(image, np.ndarray):
         return _array(image, change)

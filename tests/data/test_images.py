@@ -340,3 +340,10 @@ def test_a_density_that_is_none(tmp_path, dpi) -> None:
     picture = pil.new("RGB", (20, 10))
     picture.info["dpi"] = dpi
     assert images._dpi(picture) is None
+
+
+def test_notes_that_a_jpeg_cannot_hold_do_not_cost_the_picture(tmp_path) -> None:
+    exif = pil.Exif()
+    exif[0x010F] = "M" * 70_000
+    write_image(tmp_path / "a.jpg", Image([Frame(smooth(np.uint8, 3))], exif=exif.tobytes()))
+    assert pil.open(tmp_path / "a.jpg").size == (30, 20)

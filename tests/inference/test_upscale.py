@@ -103,12 +103,32 @@ def test_a_path_gives_a_pillow_image(twins) -> None:
     assert image.size == (300, 225)
 
 
+def test_a_pillow_image_keeps_its_notes_with_the_size_of_now(twins) -> None:
+    exif = pil.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", 6
+    exif.get_ifd(0x8769).update({0xA002: 16, 0xA003: 12})
+    image = pil.new("RGB", (16, 12))
+    image.info["exif"] = exif.tobytes()
+    notes = upscale(image, 2).getexif()
+    assert (notes[0x010F], notes[0x0112]) == ("Maker", 6)  # the pixels were not turned
+    assert notes.get_ifd(0x8769) == {0xA002: 32, 0xA003: 24}
+    image.info["exif"] = b"Exif\0\0no notes"
+    assert upscale(image, 2).info["exif"] == b"Exif\0\0no notes"
+
+
+def test_values_that_are_no_brightness_are_one_sentence(twins) -> None:
+    with pytest.raises(ImganError, match="cannot be taken: its values are not brightness"):
+        upscale(pil.new("F", (16, 12), -1.0))
+
+
 def test_a_path_keeps_profile_and_exif(twins, tmp_path) -> None:
     exif = pil.Exif()
     exif[0x010F], exif[0x0112] = "Maker", 6
-    pil.new("RGB", (16, 12)).save(tmp_path / "a.png", exif=exif, icc_profile=b"profile")
+    notes = {"exif": exif, "icc_profile": b"profile", "dpi": (300, 300)}
+    pil.new("RGB", (16, 12)).save(tmp_path / "a.png", **notes)
     out = upscale(tmp_path / "a.png", 2)
     assert out.size == (24, 32)
+    assert out.info["dpi"] == pytest.approx((300, 300), abs=0.1)
     assert out.info["icc_profile"] == b"profile"
     assert (out.getexif()[0x010F], out.getexif()[0x0112]) == ("Maker", 1)
 
