@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import signal
 import sys
+import threading
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -43,8 +45,9 @@ def main() -> None:
     # Importing torch makes a million objects that stay; searching them for garbage meanwhile is a
     # tenth of the time of a short command.
     gc.set_threshold(50_000)
-    # By default the process is gone at once, with half-written files left behind.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, _end)
     try:
         app()
     except ImganError as error:
@@ -61,6 +64,15 @@ def main() -> None:
         if ended.code == 130:  # Ctrl-C with nothing to keep yet: typer is silent
             typer.echo("imgan: stopped; the same command begins anew, or goes on", err=True)
         raise
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End in order: by default the process is gone at once, and half-written files stay behind."""
+    signal.signal(number, signal.SIG_IGN)  # a second one would break off the cleaning up
+    sys.exit(128 + number)
 
 
 from . import (  # noqa: E402, F401  (each adds its commands to app)

@@ -95,7 +95,7 @@ def process(
     from ..inference.device import keep_freed_memory
 
     keep_freed_memory()
-    failed = _run(todo, make(), suffix, quality)
+    failed = _run(todo, make(), suffix, quality) if todo else []
     failures = [*jobs.faults, *failed]
     if single and failures:
         raise ImganError(failures[0])
@@ -162,7 +162,7 @@ def _one(
 @contextmanager
 def _progress(count: int) -> Iterator[tuple[Callable[[str], None], Callable[[int], Report]]]:
     """How to print a line, and how to report the tiles of image i: a bar on terminals only."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda line: typer.echo(line, err=True), lambda index: lambda done, total: None
         return
     from rich.console import Console

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ..data.walk import files_in
 from ..errors import ImganError, Stopped
 from ..files import replacing, write_json
 from ..model_file import read_card
@@ -106,8 +107,8 @@ def keep_data(file: Path, folders: Sequence[Path], runs: Sequence[Run]) -> None:
     files = [
         (path.relative_to(folder).as_posix() if path != folder else path.name, path.stat().st_size)
         for folder in folders
-        for path in (sorted(folder.rglob("*")) if folder.is_dir() else [folder])
-        if path.is_file() and not path.name.startswith(".") and out not in path.resolve().parents
+        for path in (files_in(folder, skipped={}) if folder.is_dir() else [folder])
+        if path.is_file() and out not in path.resolve().parents
     ]
     now = {"files": len(files), "sha256": hashlib.sha256(repr(files).encode()).hexdigest()}
     if file.is_file() and any(run.started() for run in runs):

@@ -47,10 +47,12 @@ _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
 # What Pillow raises on damaged files, its plugins being as many as their authors.
 _DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
-    *(RuntimeError, AttributeError, struct.error, zlib.error),
+    *(RuntimeError, AttributeError, SystemError, struct.error, zlib.error),
 )
 
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_DENSITY, _FOLDERS = (282, 283), (34665, 34853)
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
 _PAGE_KIND = 254
 # A TIFF's tags that speak of the picture and not of how the file is laid out.
 _TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
@@ -89,9 +91,7 @@ def read_image(
             _check_limit(name, frame.colour.shape[0] * frame.colour.shape[1], max_pixels)
             return Image([frame], "NPY")
         with _own_limit, pil.open(io.BytesIO(data)) as opened:
-            count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
-            _check_limit(name, opened.width * opened.height * count, max_pixels)
-            return _decode(opened, data, count)
+            return _decode(opened, data, name, max_pixels)
     except UnidentifiedImageError:
         raise ImganError(f"{name} is not an image of a known format") from None
     except MemoryError:
@@ -131,7 +131,7 @@ def write_image(
             _encode(buffer, image, format, quality)
             target.write(buffer.getbuffer())
             target.flush()
-    except _DAMAGED as error:  # frames of several sizes, notes of a wrong kind, a full disk
+    except _DAMAGED as error:  # notes of a wrong kind, a full disk
         reason = getattr(error, "strerror", None) or str(error)
         raise ImganError(f"{name} cannot be written: {reason}") from None
 
@@ -166,10 +166,10 @@ def check_fits(
         raise ImganError(
             f"{name}: {format} holds grey or RGB, not {channels} channels; take npy (--format npy)"
         )
-    if frames > 1 and format not in _ANIMATED:
-        raise ImganError(f"{name}: {format} holds one image, not {frames}; take WebP, GIF or TIFF")
-    if not one_size and format != "TIFF":
-        raise ImganError(f"{name}: {format} holds no pages of several sizes; take TIFF")
+    if frames > 1 and (format not in _ANIMATED or not (one_size or format == "TIFF")):
+        several = "one image" if one_size else "no pages of several sizes"
+        others = "WebP, GIF or TIFF" if one_size else "TIFF"
+        raise ImganError(f"{name}: {format} holds {several}, and here are {frames}; take {others}")
     largest = _LARGEST.get(format)
     if largest and max(size) > largest:
         raise ImganError(
@@ -223,32 +223,33 @@ class _OwnLimit:
 _own_limit = _OwnLimit()
 
 
-def _decode(opened: pil.Image, data: bytes, count: int) -> Image:
+def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image:
     layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
     exif, orientation = _exif(opened)
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
-    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=_dpi(opened))
+    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=_dpi(opened, orientation))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
-    if layout:
-        if count > 1:
+    if opened.format == "TIFF":
+        orientation = 1  # of each page, which Pillow and OpenCV turn themselves
+    count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
+    if opened.format != "TIFF":  # whose pages have sizes of their own
+        _check_limit(name, opened.width * opened.height * count, max_pixels)
+    pixels = 0
+    for number, single in enumerate(ImageSequence.Iterator(opened) if count > 1 else [opened]):
+        if number and _is_copy(single):
+            continue
+        if number and layout:
             raise ValueError("it has several pages of 16-bit colour; split it first")
-        opened.load()  # Pillow notices truncation, OpenCV does not
-        frames = [_deep(data, layout)]
-    else:
-        frames = []
-        for single in ImageSequence.Iterator(opened) if count > 1 else [opened]:
-            if frames and _is_copy(single):
-                continue
-            single.load()
-            frame = from_pil(single)
-            frame.duration = single.info.get("duration", 0)
-            frames.append(frame)
-    for frame in frames:
+        pixels += single.width * single.height
+        _check_limit(name, pixels, max_pixels)
+        single.load()  # Pillow notices truncation, OpenCV does not
+        frame = _deep(data, layout) if layout else from_pil(single)
+        frame.duration = single.info.get("duration", 0)
         frame.colour = upright(frame.colour, orientation)
         if frame.alpha is not None:
             frame.alpha = upright(frame.alpha, orientation)
-    kept.frames = frames
+        kept.frames.append(frame)
     return kept
 
 
@@ -270,24 +271,33 @@ def _deep(data: bytes, layout: str) -> Frame:
 def _exif(opened: pil.Image) -> tuple[bytes, int]:
     """The EXIF block without its demand to rotate, and that demand."""
     try:
-        exif = opened.getexif()
+        found = opened.getexif()
+        exif = pil.Exif()  # Pillow turns a TIFF by its own one when the pixels are loaded
         if opened.format == "TIFF":
-            for tag in set(exif) - _TELLING:
-                del exif[tag]
+            for tag in set(found) & _TELLING:
+                exif[tag] = dict(found.get_ifd(tag)) if tag in _FOLDERS else found[tag]
+        elif len(found):
+            exif.load(found.tobytes())
         orientation = exif.get(_ORIENTATION, 1)
         if _ORIENTATION in exif:
             exif[_ORIENTATION] = 1
+        if orientation in _ON_ITS_SIDE and _DENSITY[0] in exif and _DENSITY[1] in exif:
+            across, down = (exif[tag] for tag in _DENSITY)
+            exif[_DENSITY[0]], exif[_DENSITY[1]] = down, across
         return (exif.tobytes() if len(exif) else b""), orientation
     except _DAMAGED:
         return b"", 1  # a picture is worth reading without its notes
 
 
-def _dpi(opened: pil.Image) -> tuple[float, float] | None:
+def _dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:
+    """Pixels an inch of the upright image, across and down."""
     try:
         across, down = (float(value) for value in opened.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):  # none, or damaged
         return None
-    return (across, down) if 0 < across < 1e6 and 0 < down < 1e6 else None
+    if not (0 < across < 1e6 and 0 < down < 1e6):
+        return None
+    return (down, across) if orientation in _ON_ITS_SIDE else (across, down)
 
 
 def exif_of(image: Image) -> bytes:
@@ -325,7 +335,7 @@ def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
     options: dict[str, Any] = {"exif": exif} if exif else {}
     if image.icc:
         options["icc_profile"] = image.icc
-    if image.dpi and format in ("PNG", "JPEG"):
+    if image.dpi and (format == "PNG" or (format == "JPEG" and max(image.dpi) < 65_535)):
         options["dpi"] = image.dpi
     if format in _QUALITY:
         options["quality"] = quality or _QUALITY[format]

@@ -23,6 +23,7 @@ from ..errors import ImganError
 from .labelled_arrays import Labelled, idx, load, npz, of_arrays
 from .labelled_tables import table
 from .layouts import SPLIT_NAMES, SUFFIXES, images_in
+from .walk import folders_in
 
 
 def read_labelled(path: str | Path) -> dict[str, Labelled]:
@@ -60,7 +61,7 @@ def read_labelled(path: str | Path) -> dict[str, Labelled]:
 
 
 def _folder(root: Path) -> dict[str, Labelled]:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders = folders_in(root)
     splits = {p: SPLIT_NAMES[p.name.lower()] for p in folders if p.name.lower() in SPLIT_NAMES}
     if splits and len(splits) == len(folders):
         return {split: _classes(folder) for folder, split in splits.items()}

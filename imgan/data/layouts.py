@@ -35,7 +35,7 @@ from PIL import Image as pil
 from ..errors import ImganError
 from .images import READABLE
 from .partners import partners
-from .walk import files_in
+from .walk import files_in, folders_in
 
 Kind = Literal["joined", "folders", "unpaired", "photos"]
 
@@ -53,7 +53,8 @@ SPLIT_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "va
 
 _ORDER = ("train", "val", "test")
 _FLAT = re.compile(r"(train|val|valid|validation|test)[_-]?([ab])")
-_TURNED = ("JPEG", "MPO", "TIFF", "WEBP", "AVIF")  # whose EXIF stands before the pixels
+# Whose EXIF stands before the pixels; Pillow tells a TIFF's size as it is upright.
+_TURNED = ("JPEG", "MPO", "WEBP", "AVIF")
 
 
 @dataclass(frozen=True)
@@ -169,17 +170,13 @@ def inner_folder(root: Path) -> Path:
 def _below(root: Path) -> tuple[dict[str, Path], bool]:
     """The folders in `root` by their names in lower case, and whether there are images in it."""
     folders: dict[str, Path] = {}
-    has_images = False
-    try:
-        for entry in sorted(os.scandir(root), key=lambda entry: entry.name):
-            if entry.name[0] == "." or entry.name == "__MACOSX":
-                continue
-            if entry.is_dir():
-                folders.setdefault(entry.name.lower(), Path(entry.path))
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                has_images = True
-    except OSError as error:
-        raise ImganError(f"{root} cannot be read: {error.strerror or error}") from None
+    for folder in folders_in(root):
+        folders.setdefault(folder.name.lower(), folder)
+    has_images = any(
+        name[0] != "." and os.path.splitext(name)[1].lower() in SUFFIXES
+        for name in os.listdir(root)
+        if not Path(root, name).is_dir()
+    )
     return folders, has_images
 
 

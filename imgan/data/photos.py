@@ -44,14 +44,21 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgan"
 
 
-def find_photos(folders: Sequence[Path]) -> list[Path]:
-    """Every image in the folders and below, as `files_in` finds them; a file stands for itself."""
+def find_photos(folders: Sequence[Path], skipped: dict[Path, str] | None = None) -> list[Path]:
+    """Every image in the folders and below, as `files_in` finds them; a file stands for itself.
+
+    What lies below and cannot be read goes into `skipped`, with the reason.
+
+    Raises:
+        ImganError: there is no image, or a folder that is named cannot be read.
+    """
+    skipped = {} if skipped is None else skipped
     found: set[Path] = set()
     for folder in folders:
         if folder.is_file():
             found.add(folder)
         elif folder.is_dir():
-            found.update(files_in(folder, READABLE))
+            found.update(files_in(folder, READABLE, skipped))
         else:
             raise ImganError(f"there is no folder {folder}")
     if not found:
@@ -110,8 +117,8 @@ def load_photos(
     Raises:
         ImganError: there is no photo that can be used, or the cache cannot be written.
     """
-    paths = find_photos(folders)
     photos = PhotoSet()
+    paths = find_photos(folders, photos.skipped)
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         tasks = [(path, part) for path in paths for part in shrink]

@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..errors import ImganError
 
-_OURS = ({"recipe.yaml", "metrics.jsonl"}, {"comparison.json"})
-"""What the folder of a run holds, and that of a comparison: their pictures are no data."""
+_NO_DATA = {"__MACOSX", "lost+found"}  # of archives made by macOS, and of Unix disks
+_OURS = ({"recipe.yaml", "metrics.jsonl"}, {"comparison.json", "index.html"})
+"""What lies in the folder of a run, and in that of a comparison: their pictures are no data."""
 
 
-def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
-    """Every file of such a suffix in a folder and below, sorted.
+def files_in(
+    folder: Path, suffixes: Collection[str] = (), skipped: dict[Path, str] | None = None
+) -> list[Path]:
+    """Every file in a folder and below, sorted; with `suffixes` of those alone.
 
     What is hidden is left out, as the notes that macOS leaves on other file systems are, and so
-    are runs and comparisons whose folders lie below: a run may be kept beside its data.
+    are runs and comparisons whose folders lie below: a run may be kept beside its data. Folders
+    below that cannot be read go into `skipped`, each with its reason.
 
     Raises:
-        ImganError: a folder cannot be read.
+        ImganError: a folder cannot be read, and there is no `skipped` or it is `folder` itself.
     """
+
+    def refuse(error: OSError) -> None:
+        place = Path(error.filename)
+        if skipped is None or place == folder:
+            raise ImganError(f"{place} cannot be read: {error.strerror}") from None
+        skipped[place] = f"cannot be read: {error.strerror}"
+
     found = []
-    for top, folders, files in os.walk(folder, onerror=_refuse):
-        if Path(top) != folder and any(names <= set(files) for names in _OURS):
+    for top, folders, files in os.walk(folder, onerror=refuse):
+        if Path(top) != folder and _is_ours(files):
             folders.clear()
             continue
-        folders[:] = [name for name in folders if name[0] != "." and name != "__MACOSX"]
+        folders[:] = [name for name in folders if _may_hold_data(name)]
         found += [
             Path(top, name)
             for name in files
-            if name[0] != "." and os.path.splitext(name)[1].lower() in suffixes
+            if name[0] != "." and (not suffixes or os.path.splitext(name)[1].lower() in suffixes)
         ]
     return sorted(found)
 
 
-def _refuse(error: OSError) -> None:
-    raise ImganError(f"{error.filename} cannot be read: {error.strerror}") from None
+def folders_in(folder: Path) -> list[Path]:
+    """The folders right below one, sorted; those that `files_in` does not enter are left out.
+
+    Raises:
+        ImganError: it cannot be read.
+    """
+    try:
+        inside = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
+    except OSError as error:
+        raise ImganError(f"{folder} cannot be read: {error.strerror or error}") from None
+    return sorted(path for path in inside if _may_hold_data(path.name) and not _ours(path))
+
+
+def _may_hold_data(name: str) -> bool:
+    return name[0] != "." and name not in _NO_DATA
+
+
+def _ours(folder: Path) -> bool:
+    try:
+        return _is_ours(os.listdir(folder))
+    except OSError:  # who enters it is told
+        return False
+
+
+def _is_ours(names: Iterable[str]) -> bool:
+    there = set(names)
+    return any(signs <= there for signs in _OURS)

@@ -104,9 +104,9 @@ def one_file(inputs: Sequence[str]) -> bool:
 
 def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
     if not (inputs == [PIPE] or one_file(inputs)):
-        if len(inputs) == 1:
+        if len(inputs) == 1 and not os.path.isdir(inputs[0]):
             faults: list[str] = []
-            list(_find(inputs, None, re.compile(""), faults))
+            list(_expand(inputs[0], None, faults))
             if faults:
                 raise ImganError(faults[0])
         raise ImganError(f"-o {target} is one file; for several images give a folder")
@@ -210,7 +210,9 @@ def _made(file: Path, own: re.Pattern[str]) -> bool:
         return False
     stem, _, suffix = name[1].rpartition("_")  # a_jpg_x4.webp, of a.jpg beside a.png
     return any(_beside(file, name[1])) or bool(
-        stem and f".{suffix.lower()}" in _WANTED and file.with_name(f"{stem}.{suffix}").exists()
+        stem
+        and f".{suffix.lower()}" in _WANTED
+        and os.path.exists(file.with_name(f"{stem}.{suffix}"))
     )
 
 
@@ -219,7 +221,7 @@ def _beside(file: Path, stem: str) -> Iterator[Path]:
         other
         for suffix in _WANTED
         for spelling in (suffix, suffix.upper(), file.suffix)
-        if (other := file.with_name(stem + spelling)).exists()
+        if os.path.exists(other := file.with_name(stem + spelling))
     )
 
 

@@ -31,7 +31,7 @@ Norm = Annotated[Literal["batch", "instance", "none"], BeforeValidator(_norm)]
 
 
 class AnyCritic(Strict):
-    """What the sides of its images must be, in pixels."""
+    """The base of all critics' sections: what the sides of their images must be, in pixels."""
 
     @property
     def least(self) -> int:
@@ -80,7 +80,7 @@ class PatchCriticSpec(AnyCritic):
 
     @property
     def least(self) -> int:
-        """A logit for the whole and some more."""
+        """Some logits, of which not every one lies at the border."""
         return int(2 ** (self.layers + 2))
 
 

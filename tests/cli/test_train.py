@@ -111,3 +111,13 @@ def test_data_sets_by_name(monkeypatch, photos, tmp_path):
     )
     assert done.exit_code == 0
     assert asked == ["horse2zebra"] and given == [photos, photos]
+
+
+def test_bench_takes_data_sets_by_name(monkeypatch, photos):
+    from imgan.evaluation import bench
+
+    given = []
+    monkeypatch.setattr(catalogue, "locate", lambda name, progress: photos)
+    monkeypatch.setattr(bench, "bench_recipe", lambda _, folders, *__: given.extend(folders) or {})
+    CliRunner().invoke(app, ["bench", "train", "cyclegan", str(photos), "horse2zebra"])
+    assert given == [photos, photos]

@@ -346,6 +346,41 @@ def test_closed_pipes_are_one_sentence(here, model, closed, arguments, sentence)
     assert files(here) == {"a.png"}
 
 
+def test_without_standard_error_it_works_all_the_same(here, model) -> None:
+    photo("a.png")
+    command = f"{sys.executable} -m imgan upscale --model {model} --device cpu a.png 2>&-"
+    assert subprocess.run(["sh", "-c", command], check=False).returncode == 0
+    assert files(here) == {"a.png", "a_x4.png"}
+
+
+def test_a_folder_that_may_be_listed_alone_stops_no_other(here, run, monkeypatch) -> None:
+    photo("in/a.png")
+    photo("in/ro/b.png")
+    photo("in/ro/b_x4.png")
+    real = os.stat
+
+    def stat(path, **options):
+        if "ro/" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    result = run("in", "-o", "out")
+    assert result.exit_code == 0 or "in/ro" in result.stderr
+    assert "a_x4.png" in {p.name for p in (here / "out").iterdir()}
+
+
+def test_nothing_to_do_needs_no_model(here, run, monkeypatch) -> None:
+    from imgan.inference import upscale as library
+
+    photo("in/a.png")
+    assert run("in").exit_code == 0
+    monkeypatch.setattr(library, "Upscaler", None)
+    result = run("in")
+    assert result.exit_code == 0, result.output
+    assert "0 written, 1 skipped" in result.stderr
+
+
 def test_a_killed_command_leaves_nothing_half_written(here, model) -> None:
     photo("in/a.png", (600, 600))
     code = (
@@ -369,7 +404,7 @@ def test_a_killed_command_leaves_nothing_half_written(here, model) -> None:
         (["--precision", "float32"], {"precision": "float32"}),
     ],
 )
-def test_settings_reach_the_network(here, run, monkeypatch, arguments, setting) -> None:
+def test_settings_are_passed_on(here, run, monkeypatch, arguments, setting) -> None:
     from imgan.inference import upscale as library
 
     seen = {}

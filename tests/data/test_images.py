@@ -91,16 +91,43 @@ def test_jpeg_puts_alpha_on_white(tmp_path, channels) -> None:
     assert read_image(tmp_path / "a.jpg").frames[0].colour.min() > 250
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied_once(tmp_path, orientation) -> None:
+def test_orientation_is_applied_once(tmp_path, orientation, suffix) -> None:
     raw = pil.fromarray(smooth(np.uint8, 3))
-    raw.save(tmp_path / "a.png", exif=exif_block(orientation))
-    upright_by_pillow = np.asarray(ImageOps.exif_transpose(pil.open(tmp_path / "a.png")))
-    read = read_image(tmp_path / "a.png")
+    raw.save(tmp_path / f"a{suffix}", exif=exif_block(orientation), dpi=(300, 150))
+    upright_by_pillow = np.asarray(ImageOps.exif_transpose(pil.open(tmp_path / f"a{suffix}")))
+    read = read_image(tmp_path / f"a{suffix}")
     np.testing.assert_array_equal(read.frames[0].colour, upright_by_pillow)
     np.testing.assert_array_equal(upright(np.asarray(raw), orientation), upright_by_pillow)
-    write_image(tmp_path / "b.png", read)
-    assert pil.open(tmp_path / "b.png").getexif()[0x0112] == 1
+    assert read.dpi == pytest.approx((300, 150) if orientation < 5 else (150, 300), abs=0.1)
+    for target in (".png", ".tif"):
+        write_image(tmp_path / f"b{target}", read)
+        with pil.open(tmp_path / f"b{target}") as back:
+            assert back.getexif()[0x0112] == 1
+            dpi = tuple(float(value) for value in back.info["dpi"])
+            assert dpi == pytest.approx(read.dpi, abs=0.1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_16_bits_and_of_pages(tmp_path, orientation) -> None:
+    raw = smooth(np.uint16, 3)
+    for format in ("TIFF", "PNG"):
+        buffer = io.BytesIO()
+        write_image(buffer, Image([Frame(raw)], exif=exif_block(orientation)), format)
+        read = read_image(buffer.getvalue())
+        np.testing.assert_array_equal(read.frames[0].colour, upright(raw, orientation))
+    page = pil.fromarray(smooth(np.uint8, 3))
+    file = tmp_path / "a.tif"
+    page.save(file, save_all=True, append_images=[page], tiffinfo={274: orientation})
+    with pil.open(file) as pages:
+        assert pages.n_frames == 2
+        turned = []
+        for number in range(2):
+            pages.seek(number)
+            turned.append(pages.getexif().get(274, 1))
+    for frame, own in zip(read_image(file).frames, turned, strict=True):
+        np.testing.assert_array_equal(frame.colour, upright(np.asarray(page), own))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +219,7 @@ def test_pages_of_a_tiff(tmp_path) -> None:
 
 def test_animation_does_not_go_into_a_jpeg(tmp_path) -> None:
     frame = Frame(smooth(np.uint8, 3))
-    with pytest.raises(ImganError, match="JPEG holds one image, not 2"):
+    with pytest.raises(ImganError, match="JPEG holds one image, and here are 2; take WebP"):
         write_image(tmp_path / "a.jpg", Image([frame, frame]))
     assert list(tmp_path.iterdir()) == []
 
@@ -321,6 +348,21 @@ def test_smaller_copies_in_a_tiff_are_no_pages(tmp_path) -> None:
     read = read_image(tmp_path / "a.tif")
     assert [frame.colour.shape[:2] for frame in read.frames] == [(30, 40), (40, 20)]
     assert not read.one_size
+    assert len(read_image(tmp_path / "a.tif", max_pixels=2000).frames) == 2  # copies do not count
+    with pytest.raises(ImganError, match="more than the limit"):
+        read_image(tmp_path / "a.tif", max_pixels=1999)
+
+
+def test_a_deep_tiff_may_have_a_smaller_copy(tmp_path) -> None:
+    deep = io.BytesIO()
+    write_image(deep, Image([Frame(smooth(np.uint16, 3))]), "TIFF")
+    with AppendingTiffWriter(tmp_path / "a.tif", new=True) as writer:
+        writer.write(deep.getvalue())
+        writer.newFrame()
+        pil.new("RGB", (8, 6)).save(writer, "TIFF", tiffinfo={254: 1})
+        writer.newFrame()
+    (frame,) = read_image(tmp_path / "a.tif").frames
+    np.testing.assert_array_equal(frame.colour, smooth(np.uint16, 3))
 
 
 @pytest.mark.parametrize("source", [".png", ".jpg", ".tif"])
@@ -333,6 +375,12 @@ def test_density_in_print_stays(tmp_path, source, target, bits) -> None:
     write_image(tmp_path / f"b{target}", replace(read, frames=frames))
     with pil.open(tmp_path / f"b{target}") as back:
         assert [float(value) for value in back.info["dpi"]] == pytest.approx([300, 150], abs=0.1)
+
+
+def test_a_density_beyond_what_a_jpeg_can_say(tmp_path) -> None:
+    pil.new("RGB", (20, 10)).save(tmp_path / "a.png", dpi=(100_000, 100_000))
+    write_image(tmp_path / "a.jpg", read_image(tmp_path / "a.png"))
+    assert "dpi" not in pil.open(tmp_path / "a.jpg").info
 
 
 @pytest.mark.parametrize("dpi", [None, (0, 0), (float("nan"), 1), "many", (72, 72, 72)])

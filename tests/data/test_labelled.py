@@ -278,3 +278,17 @@ def test_bad_data_is_one_sentence(tmp_path):
     (bad / "1.png").write_bytes(b"no image")
     with pytest.raises(ImganError, match="no image in .* can be used"):
         read([source, bad])
+
+
+def test_a_run_that_is_kept_in_the_data_changes_nothing(tmp_path):
+    for split in ("train", "test"):
+        folder(tmp_path / split)
+    before = read_labelled(tmp_path)
+    picture(tmp_path / "run" / "previews" / "0.png")
+    for name in ("recipe.yaml", "metrics.jsonl"):
+        (tmp_path / "run" / name).touch()
+    after = read_labelled(tmp_path)
+    assert set(after) == set(before) == {"train", "test"}
+    for split, part in before.items():
+        assert after[split].files == part.files
+        assert after[split].labels == part.labels

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from imgan.data.layouts import MissingPartners, find_layout
+from imgan.data.images import read_image
+from imgan.data.layouts import MissingPartners, _image_size, find_layout
 from imgan.data.partners import partners
 from imgan.errors import ImganError
 
@@ -180,3 +181,28 @@ def test_every_file_is_paired_or_alone(a, b):
     assert sorted(found.a + found.alone_a) == sorted(sides[0])
     assert sorted(found.b + found.alone_b) == sorted(sides[1])
     assert {file.stem for file in found.a} == a & b
+
+
+@pytest.mark.parametrize(
+    "folders", [("train", "val", "test"), ("trainA", "trainB"), ("A", "B"), ("photos",)]
+)
+def test_a_run_that_is_kept_in_the_data_changes_nothing(tmp_path, folders):
+    for name in folders:
+        fill(tmp_path / name, [f"{i}.png" for i in range(3)])
+    before = find_layout(tmp_path)
+    fill(tmp_path / "run" / "previews", ["0.png"])
+    for name in ("recipe.yaml", "metrics.jsonl"):
+        (tmp_path / "run" / name).touch()
+    (tmp_path / "lost+found").mkdir()
+    assert find_layout(tmp_path) == before
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "webp"])
+def test_turned_images_are_measured_upright(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (40, 20)).save(tmp_path / f"a.{suffix}", exif=exif)
+    size = (40, 20) if orientation == 1 else (20, 40)
+    assert _image_size(tmp_path / f"a.{suffix}") == size
+    assert read_image(tmp_path / f"a.{suffix}").size == size

@@ -87,25 +87,31 @@ def test_runs_and_hidden_files_are_no_photos(tmp_path):
         Image.new("RGB", (100, 100)).save(tmp_path / name)
     for name in ("run/recipe.yaml", "run/metrics.jsonl", "compared/comparison.json"):
         (tmp_path / name).write_text("{}")
+    (tmp_path / "compared/index.html").write_text("<p>")
     (tmp_path / "mine/recipe.yaml").write_text("flour, eggs")
     found = [path.relative_to(tmp_path).as_posix() for path in find_photos([tmp_path])]
     assert found == ["a.jpg", "mine/previews/d.png", "sub/b.png"]
     assert len(find_photos([tmp_path / "run"])) == 1  # who names it means it
 
 
-def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
     Image.new("RGB", (100, 100)).save(tmp_path / "a.png")
+    (tmp_path / "lost+found").mkdir()
     (tmp_path / "locked").mkdir()
     real = os.scandir
 
     def scandir(path):
-        if str(path).endswith("locked"):
+        if str(path).endswith(("locked", "lost+found")):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
+    locked = tmp_path / "locked"
+    photos = load_photos([tmp_path], 4, 64)
+    assert [path.name for path in photos.paths] == ["a.png"]
+    assert photos.skipped == {locked: "cannot be read: Permission denied"}
     with pytest.raises(ImganError, match="locked cannot be read: Permission denied"):
-        find_photos([tmp_path])
+        find_photos([locked])
 
 
 def test_a_changed_file_is_decoded_anew(tmp_path):
@@ -212,7 +218,7 @@ def test_ctrl_c_does_not_wait_for_photos(monkeypatch, photos):
 
     monkeypatch.setattr(module, "_cached", cached)
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
-    monkeypatch.setattr(module, "find_photos", lambda folders: [photos] * 5)
+    monkeypatch.setattr(module, "find_photos", lambda folders, skipped: [photos] * 5)
     try:
         with pytest.raises(KeyboardInterrupt):  # would hang where it waited
             load_photos([photos], 4, 64, interrupt)

