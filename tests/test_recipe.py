@@ -93,12 +93,6 @@ def test_a_section_that_was_off_can_be_switched_on():
             minimal(adversary={"critic": {"name": "multiscale"}}, data={"crop": 16}, scale=2),
             "the multiscale critic needs 128 pixels and data.crop \\* scale is 32",
         ),
-        (
-            minimal(
-                adversary={"critic": {"name": "plain", "layers": 5}}, data={"crop": 16}, scale=2
-            ),
-            "the plain critic needs 64 pixels and data.crop \\* scale is 32",
-        ),
         (minimal(perceptual={"layers": {}}), "perceptual.layers"),
         ({"pipeline": "pix3pix"}, "pipeline"),
     ],

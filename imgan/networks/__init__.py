@@ -13,7 +13,7 @@ from torch import nn
 
 from .classifiers import Digits, DomainCritic, Head, PaperDigits, Torchvision
 from .coarse_to_fine import CoarseToFine
-from .critics import MultiscaleCritic, PatchCritic, PlainCritic, SRGANCritic, UNetCritic
+from .critics import MultiscaleCritic, PatchCritic, SRGANCritic, UNetCritic
 from .moving_layers import MovingLayers
 from .multiscale_predictor import MultiscalePredictor
 from .plainsr import PlainSR
@@ -42,7 +42,6 @@ runs from it."""
 CRITICS: dict[str, type[nn.Module]] = {
     "srgan": SRGANCritic,
     "patch": PatchCritic,
-    "plain": PlainCritic,
     "multiscale": MultiscaleCritic,
     "unet": UNetCritic,
     "domain": DomainCritic,
@@ -61,7 +60,6 @@ __all__ = [
     "MultiscalePredictor",
     "PaperDigits",
     "PatchCritic",
-    "PlainCritic",
     "PlainSR",
     "ResNet",
     "SRGANCritic",

@@ -91,33 +91,6 @@ class PatchCritic(nn.Module):
         return (x, inner) if features else x
 
 
-class PlainCritic(nn.Module):
-    """SRGAN's discriminator without norms and dense head: 3x3 convolutions, a map of logits.
-
-    Each of its layers is a strided convolution, which halves the image, and another one. Unlike a
-    patch critic, which begins with a stride, it looks at every pixel first.
-
-    Shape: ``[N, channels, H, W] -> [N, 1, h, w]``, sides of ``ceil(H / 2**layers)``.
-    """
-
-    def __init__(self, channels: int = 3, width: int = 32, layers: int = 3) -> None:
-        super().__init__()
-        body: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(0.2)]
-        c = width
-        for i in range(1, layers + 1):
-            out = width * min(2**i, 8)
-            body += [nn.Conv2d(c, c, 3, 2, 1), nn.LeakyReLU(0.2)]
-            body += [nn.Conv2d(c, out, 3, 1, 1), nn.LeakyReLU(0.2)]
-            c = out
-        body.append(nn.Conv2d(c, 1, 3, 1, 1))
-        self.body = nn.Sequential(*body)
-        init_he_(self)
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.body(image)  # [N, 1, h, w]
-        return logits
-
-
 class MultiscaleCritic(nn.Module):
     """PatchGANs that look at the image in several sizes (Wang et al. 2018, pix2pixHD, section 3.2).
 
@@ -197,7 +170,7 @@ class UNetCritic(nn.Module):
         return logits
 
 
-def receptive_field(critic: PatchCritic | PlainCritic) -> int:
+def receptive_field(critic: PatchCritic) -> int:
     """Side in pixels of the patch that one logit of `critic` sees."""
     field, jump = 1, 1
     for layer in critic.modules():

@@ -84,19 +84,6 @@ class PatchCriticSpec(AnyCritic):
         return int(2 ** (self.layers + 2))
 
 
-class PlainCriticSpec(AnyCritic):
-    """`imgan.networks.PlainCritic`."""
-
-    name: Literal["plain"]
-    width: Annotated[int, Field(ge=4, le=256)] = 32
-    layers: Annotated[int, Field(ge=1, le=5)] = 3
-
-    @property
-    def least(self) -> int:
-        """A map of 2x2 logits."""
-        return int(2 ** (self.layers + 1))
-
-
 class MultiscaleCriticSpec(AnyCritic):
     """`imgan.networks.MultiscaleCritic`: patch critics on the image and on it made smaller."""
 
@@ -148,7 +135,7 @@ class Penalty(Strict):
 
 
 CriticSpec = Annotated[
-    SRGANCriticSpec | PatchCriticSpec | PlainCriticSpec | MultiscaleCriticSpec | UNetCriticSpec,
+    SRGANCriticSpec | PatchCriticSpec | MultiscaleCriticSpec | UNetCriticSpec,
     Field(discriminator="name"),
 ]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from imgan.networks import CRITICS, MultiscaleCritic, PatchCritic, PlainCritic, build_critic
+from imgan.networks import CRITICS, MultiscaleCritic, PatchCritic, build_critic
 from imgan.networks.blocks import InstanceNorm
 from imgan.networks.critics import receptive_field
 
@@ -37,20 +37,6 @@ def test_the_smallest_image(layers, norm):
         if layers:
             with pytest.raises((RuntimeError, ValueError)):
                 PatchCritic(4, 4, layers, norm)(torch.rand(2, 4, 3 * 2**layers - 1, 3 * 2**layers))
-
-
-@pytest.mark.parametrize(("layers", "field"), [(1, 13), (2, 29), (3, 61)])
-def test_a_logit_of_the_plain_critic(layers, field):
-    critic = PlainCritic(1, 4, layers).double()
-    for p in critic.parameters():
-        nn.init.uniform_(p, 0.1, 1.0)
-    side = 2 * field + 2**layers
-    image = torch.rand(1, 1, side, side + 1, dtype=torch.float64, requires_grad=True)
-    logits = critic(image)
-    assert logits.shape[2:] == (-(-side // 2**layers), -(-(side + 1) // 2**layers))
-    logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
-    rows = image.grad[0, 0].any(1).nonzero()
-    assert rows.max() - rows.min() + 1 == field == receptive_field(critic)
 
 
 def test_norm_is_a_word_or_a_bool():
@@ -101,7 +87,7 @@ def test_features_carry_gradients_to_the_image():
 
 
 def test_critics_are_built_by_name():
-    assert set(CRITICS) == {"srgan", "patch", "plain", "multiscale", "unet", "domain"}
+    assert set(CRITICS) == {"srgan", "patch", "multiscale", "unet", "domain"}
     assert isinstance(build_critic("multiscale", {"channels": 6, "width": 4}), MultiscaleCritic)
     with pytest.raises(ValueError, match="there is no critic 'resnet'; known are srgan"):
         build_critic("resnet", {})
