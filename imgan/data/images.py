@@ -6,6 +6,7 @@ import io
 import struct
 import threading
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +35,7 @@ FORMATS = {
 """What can be written: suffix to Pillow's name of the format."""
 
 READABLE = frozenset(FORMATS) - {".npy"} | {
-    *(".bmp", ".jfif", ".jp2", ".pbm", ".pgm", ".ppm", ".pnm", ".tga")
+    *(".bmp", ".jfif", ".jp2", ".mpo", ".pbm", ".pgm", ".ppm", ".pnm", ".tga")
 }
 """Suffixes that are taken for photos in a folder; a file that is named is read whatever it is."""
 
@@ -187,6 +188,8 @@ def _check_limit(name: str, pixels: int, most: int) -> None:
 
 def _content(path: Path) -> bytes:
     try:
+        if path.is_fifo():  # which would be waited for, maybe for ever
+            raise ImganError(f"{path} is a pipe and no file; to read one give - and < {path}")
         return path.read_bytes()
     except FileNotFoundError:
         raise ImganError(f"there is no file {path}") from None
@@ -236,10 +239,8 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
     if opened.format != "TIFF":  # whose pages have sizes of their own
         _check_limit(name, opened.width * opened.height * count, max_pixels)
     pixels = 0
-    for number, single in enumerate(ImageSequence.Iterator(opened) if count > 1 else [opened]):
-        if number and _is_copy(single):
-            continue
-        if number and layout:
+    for single in _pages(opened, count):
+        if kept.frames and layout:
             raise ValueError("it has several pages of 16-bit colour; split it first")
         pixels += single.width * single.height
         _check_limit(name, pixels, max_pixels)
@@ -253,10 +254,21 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
     return kept
 
 
-def _is_copy(page: pil.Image) -> bool:
-    """Whether a TIFF's page says of itself that it is another one at a reduced resolution."""
-    kind = getattr(page, "tag_v2", {}).get(_PAGE_KIND, 0)
-    return isinstance(kind, int) and bool(kind & 1)
+def _pages(opened: pil.Image, count: int) -> Iterator[pil.Image]:
+    """Each frame or page in turn, without those that are smaller copies of others in a TIFF."""
+    copies = set()
+    if opened.format == "TIFF":
+        for number, page in enumerate(ImageSequence.Iterator(opened)):
+            kind = getattr(page, "tag_v2", {}).get(_PAGE_KIND, 0)
+            if isinstance(kind, int) and kind & 1:
+                copies.add(number)
+        opened.seek(0)
+    for number in range(count):
+        if number in copies and len(copies) < count:
+            continue
+        if count > 1:
+            opened.seek(number)
+        yield opened
 
 
 def _deep(data: bytes, layout: str) -> Frame:
@@ -291,6 +303,8 @@ def _exif(opened: pil.Image) -> tuple[bytes, int]:
 
 def _dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:
     """Pixels an inch of the upright image, across and down."""
+    if opened.format == "TIFF" and _DENSITY[0] not in getattr(opened, "tag_v2", {}):
+        return None  # for which Pillow says 1
     try:
         across, down = (float(value) for value in opened.info.get("dpi", ()))
     except (TypeError, ValueError, ZeroDivisionError):  # none, or damaged

@@ -34,7 +34,7 @@ def files_in(
 
     found = []
     for top, folders, files in os.walk(folder, onerror=refuse):
-        if Path(top) != folder and _is_ours(files):
+        if Path(top) != folder and is_ours(files):
             folders.clear()
             continue
         folders[:] = [name for name in folders if _may_hold_data(name)]
@@ -65,11 +65,12 @@ def _may_hold_data(name: str) -> bool:
 
 def _ours(folder: Path) -> bool:
     try:
-        return _is_ours(os.listdir(folder))
+        return is_ours(os.listdir(folder))
     except OSError:  # who enters it is told
         return False
 
 
-def _is_ours(names: Iterable[str]) -> bool:
+def is_ours(names: Iterable[str]) -> bool:
+    """Whether a folder that holds these names is that of a run or of a comparison."""
     there = set(names)
     return any(signs <= there for signs in _OURS)

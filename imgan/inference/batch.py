@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.images import FORMATS, READABLE, format_of
+from ..data.walk import is_ours
 from ..errors import ImganError
 
 PIPE = "-"
 _SIZES = r"x\d+(\.\d+)?|[wh]\d+|\d+x\d+"
 _WANTED = READABLE | {".npy"}
+_JPEGS = dict.fromkeys((".jfif", ".mpo"), ".jpg")  # by other names
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
 
 def one_file(inputs: Sequence[str]) -> bool:
     """Whether a single image is asked for by its name."""
-    return len(inputs) == 1 and (inputs[0] == PIPE or os.path.isfile(inputs[0]))
+    return len(inputs) == 1 and (
+        inputs[0] == PIPE or (os.path.exists(inputs[0]) and not os.path.isdir(inputs[0]))
+    )
 
 
 def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
@@ -120,7 +124,9 @@ def _single(inputs: Sequence[str], target: Path, format: str | None) -> Job:
 
 
 def _name(file: Path, label: str, format: str | None, stem: str = "") -> str:
-    suffix = file.suffix if file.suffix.lower() in FORMATS else ".png"
+    suffix = (
+        file.suffix if file.suffix.lower() in FORMATS else _JPEGS.get(file.suffix.lower(), ".png")
+    )
     return f"{stem or file.stem}_{label}{f'.{format}' if format else suffix}"
 
 
@@ -191,6 +197,9 @@ def _walk(top: Path, out: Path | None, faults: list[str]) -> Iterator[Path]:
 
     for here, folders, files in os.walk(top, onerror=unreadable, followlinks=True):
         skip.add(os.path.realpath(here))
+        if Path(here) != top and is_ours(files):
+            folders.clear()
+            continue
         folders[:] = [
             name
             for name in sorted(folders)

@@ -370,6 +370,36 @@ def test_a_folder_that_may_be_listed_alone_stops_no_other(here, run, monkeypatch
     assert "a_x4.png" in {p.name for p in (here / "out").iterdir()}
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none")
+def test_pipes_in_a_folder_are_not_waited_for(here, run) -> None:
+    photo("in/a.png")
+    os.mkfifo("in/b.png")
+    result = run("in", "-o", "out")
+    assert result.exit_code == 1
+    assert files(here / "out") == {"a_x4.png"}
+    assert "in/b.png is a pipe and no file" in result.stderr
+    assert "in/b.png is a pipe" in str(run("in/b.png", "-o", "c.png").exception)
+
+
+def test_what_a_training_run_drew_is_no_photo(here, run) -> None:
+    photo("in/a.png")
+    photo("in/run/previews/0.png")
+    for name in ("recipe.yaml", "metrics.jsonl"):
+        Path("in/run", name).touch()
+    assert run("in", "-o", "out").exit_code == 0
+    assert files(here / "out") == {"a_x4.png"}
+    assert run("in/run", "-o", "other").exit_code == 0  # who names it means it
+    assert files(here / "other") == {"previews/0_x4.png"}
+
+
+def test_a_phones_files_in_a_folder(here, run) -> None:
+    pil.new("RGB", (8, 6)).save("b.jpg")
+    Path("in").mkdir()
+    Path("b.jpg").rename("in/b.mpo")
+    assert run("in", "-o", "out").exit_code == 0
+    assert files(here / "out") == {"b_x4.jpg"}
+
+
 def test_nothing_to_do_needs_no_model(here, run, monkeypatch) -> None:
     from imgan.inference import upscale as library
 

@@ -383,6 +383,26 @@ def test_a_density_beyond_what_a_jpeg_can_say(tmp_path) -> None:
     assert "dpi" not in pil.open(tmp_path / "a.jpg").info
 
 
+def test_a_tiff_without_a_density_has_none(tmp_path) -> None:
+    cv2.imwrite(str(tmp_path / "a.tif"), smooth(np.uint16, 3))
+    with AppendingTiffWriter(tmp_path / "b.tif", new=True) as writer:
+        pil.new("RGB", (8, 6)).save(writer, "TIFF")
+        writer.newFrame()
+    for name in ("a.tif", "b.tif"):
+        tags = pil.open(tmp_path / name).tag_v2
+        assert (read_image(tmp_path / name).dpi is None) == (282 not in tags), name
+
+
+def test_a_smaller_copy_may_come_first(tmp_path) -> None:
+    with AppendingTiffWriter(tmp_path / "a.tif", new=True) as writer:
+        for size, kind in [((10, 8), 1), ((40, 30), 0)]:
+            pil.new("RGB", size).save(writer, "TIFF", tiffinfo={254: kind})
+            writer.newFrame()
+    assert [frame.colour.shape[:2] for frame in read_image(tmp_path / "a.tif").frames] == [(30, 40)]
+    pil.new("RGB", (10, 8)).save(tmp_path / "b.tif", tiffinfo={254: 1})
+    assert read_image(tmp_path / "b.tif").size == (10, 8)  # a copy alone is all there is
+
+
 @pytest.mark.parametrize("dpi", [None, (0, 0), (float("nan"), 1), "many", (72, 72, 72)])
 def test_a_density_that_is_none(tmp_path, dpi) -> None:
     picture = pil.new("RGB", (20, 10))

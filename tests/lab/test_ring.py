@@ -102,7 +102,15 @@ def test_the_take_of_the_tricks_is_measured_against_the_plain_game():
     assert "4.0 instead of 6.0 modes were held" in take
 
 
-def test_ctrl_c_waits_until_the_processes_are_started():
+@pytest.fixture
+def heeds_ctrl_c():
+    """As in a terminal; a process that a shell starts in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_waits_until_the_processes_are_started(heeds_ctrl_c):
     done = False
     with pytest.raises(KeyboardInterrupt), ring_game._undisturbed():
         signal.raise_signal(signal.SIGINT)
