@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
 import threading
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,7 +13,8 @@ from PIL import ImageSequence, UnidentifiedImageError
 
 from ..errors import ImganError
 from ..files import replacing
-from . import deep
+from . import deep, notes
+from .notes import DAMAGED
 from .pixels import Frame, Image, from_pil, to_bits, to_pil, upright
 
 MAX_PIXELS = 400_000_000
@@ -45,18 +44,7 @@ _PNG_EFFORT = 2
 _LARGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_535, "GIF": 65_535}
 _JPEG_NOTES = 65_533  # bytes of EXIF that a JPEG can hold
 _ANIMATED = {"GIF", "WEBP", "PNG", "AVIF", "TIFF"}
-# What Pillow raises on damaged files, its plugins being as many as their authors.
-_DAMAGED = (
-    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
-    *(RuntimeError, AttributeError, SystemError, struct.error, zlib.error),
-)
-
-_ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
-_DENSITY, _FOLDERS = (282, 283), (34665, 34853)
-_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
-_PAGE_KIND = 254
-# A TIFF's tags that speak of the picture and not of how the file is laid out.
-_TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+_PAGE_KIND = 254  # a TIFF's tag
 
 
 def read_image(
@@ -97,7 +85,7 @@ def read_image(
         raise ImganError(f"{name} is not an image of a known format") from None
     except MemoryError:
         raise ImganError(f"{name} does not fit into memory; cut it into parts first") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise ImganError(f"{name} is damaged or of an unknown kind: {error}") from None
 
 
@@ -132,7 +120,7 @@ def write_image(
             _encode(buffer, image, format, quality)
             target.write(buffer.getbuffer())
             target.flush()
-    except _DAMAGED as error:  # notes of a wrong kind, a full disk
+    except DAMAGED as error:  # notes of a wrong kind, a full disk
         reason = getattr(error, "strerror", None) or str(error)
         raise ImganError(f"{name} cannot be written: {reason}") from None
 
@@ -228,9 +216,9 @@ _own_limit = _OwnLimit()
 
 def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image:
     layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
-    exif, orientation = _exif(opened)
+    exif, orientation = notes.exif(opened)
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
-    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=_dpi(opened, orientation))
+    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=notes.dpi(opened, orientation))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
     if opened.format == "TIFF":
@@ -280,57 +268,8 @@ def _deep(data: bytes, layout: str) -> Frame:
         raise ValueError("its 16-bit pixels cannot be decoded") from None
 
 
-def _exif(opened: pil.Image) -> tuple[bytes, int]:
-    """The EXIF block without its demand to rotate, and that demand."""
-    try:
-        found = opened.getexif()
-        exif = pil.Exif()  # Pillow turns a TIFF by its own one when the pixels are loaded
-        if opened.format == "TIFF":
-            for tag in set(found) & _TELLING:
-                exif[tag] = dict(found.get_ifd(tag)) if tag in _FOLDERS else found[tag]
-        elif len(found):
-            exif.load(found.tobytes())
-        orientation = exif.get(_ORIENTATION, 1)
-        if _ORIENTATION in exif:
-            exif[_ORIENTATION] = 1
-        if orientation in _ON_ITS_SIDE and _DENSITY[0] in exif and _DENSITY[1] in exif:
-            across, down = (exif[tag] for tag in _DENSITY)
-            exif[_DENSITY[0]], exif[_DENSITY[1]] = down, across
-        return (exif.tobytes() if len(exif) else b""), orientation
-    except _DAMAGED:
-        return b"", 1  # a picture is worth reading without its notes
-
-
-def _dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:
-    """Pixels an inch of the upright image, across and down."""
-    if opened.format == "TIFF" and _DENSITY[0] not in getattr(opened, "tag_v2", {}):
-        return None  # for which Pillow says 1
-    try:
-        across, down = (float(value) for value in opened.info.get("dpi", ()))
-    except (TypeError, ValueError, ZeroDivisionError):  # none, or damaged
-        return None
-    if not (0 < across < 1e6 and 0 < down < 1e6):
-        return None
-    return (down, across) if orientation in _ON_ITS_SIDE else (across, down)
-
-
-def exif_of(image: Image) -> bytes:
-    """The EXIF block to write, with the size that the image has now; none if it is damaged."""
-    if not image.exif:
-        return b""
-    try:
-        exif = pil.Exif()
-        exif.load(image.exif)
-        detail = exif.get_ifd(_EXIF_IFD)
-        if _WIDTH in detail or _HEIGHT in detail:
-            detail[_WIDTH], detail[_HEIGHT] = image.size
-        return exif.tobytes()
-    except _DAMAGED:
-        return b""
-
-
 def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
-    exif, first = exif_of(image), image.frames[0]
+    exif, first = notes.exif_of(image), image.frames[0]
     if format == "NPY":
         deep.write_npy(file, first.pixels())
         return

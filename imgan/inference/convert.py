@@ -13,7 +13,8 @@ from PIL import Image as pil
 from torch import Tensor
 
 from ..data.deep import unit_floats
-from ..data.images import exif_of, read_image
+from ..data.images import read_image
+from ..data.notes import exif_of
 from ..data.pixels import Frame, Image, from_pil, to_pil
 from ..errors import ImganError
 

@@ -16,7 +16,7 @@ from PIL import Image as pil
 from PIL import ImageCms, ImageOps
 from PIL.TiffImagePlugin import AppendingTiffWriter
 
-from imgan.data import images
+from imgan.data import notes
 from imgan.data.images import read_image, write_image
 from imgan.data.pixels import Frame, Image, from_pil, to_bits, upright
 from imgan.errors import ImganError
@@ -407,7 +407,7 @@ def test_a_smaller_copy_may_come_first(tmp_path) -> None:
 def test_a_density_that_is_none(tmp_path, dpi) -> None:
     picture = pil.new("RGB", (20, 10))
     picture.info["dpi"] = dpi
-    assert images._dpi(picture) is None
+    assert notes.dpi(picture) is None
 
 
 def test_notes_that_a_jpeg_cannot_hold_do_not_cost_the_picture(tmp_path) -> None:

@@ -1,0 +1,71 @@
+"""What an image file says beside its pixels: EXIF, and the density in print."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from PIL import Image as pil
+
+from .pixels import Image
+
+# What Pillow raises on damaged files, its plugins being as many as their authors.
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
+    *(RuntimeError, AttributeError, SystemError, struct.error, zlib.error),
+)
+
+_ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_DENSITY, _FOLDERS = (282, 283), (34665, 34853)
+_ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
+# A TIFF's tags that speak of the picture and not of how the file is laid out.
+_TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+
+
+def exif(opened: pil.Image) -> tuple[bytes, int]:
+    """The EXIF block without its demand to rotate, and that demand."""
+    try:
+        found = opened.getexif()
+        block = pil.Exif()  # Pillow turns a TIFF by its own one when the pixels are loaded
+        if opened.format == "TIFF":
+            for tag in set(found) & _TELLING:
+                block[tag] = dict(found.get_ifd(tag)) if tag in _FOLDERS else found[tag]
+        elif len(found):
+            block.load(found.tobytes())
+        orientation = block.get(_ORIENTATION, 1)
+        if _ORIENTATION in block:
+            block[_ORIENTATION] = 1
+        if orientation in _ON_ITS_SIDE and _DENSITY[0] in block and _DENSITY[1] in block:
+            across, down = (block[tag] for tag in _DENSITY)
+            block[_DENSITY[0]], block[_DENSITY[1]] = down, across
+        return (block.tobytes() if len(block) else b""), orientation
+    except DAMAGED:
+        return b"", 1  # a picture is worth reading without its notes
+
+
+def dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:
+    """Pixels an inch of the upright image, across and down."""
+    if opened.format == "TIFF" and _DENSITY[0] not in getattr(opened, "tag_v2", {}):
+        return None  # for which Pillow says 1
+    try:
+        across, down = (float(value) for value in opened.info.get("dpi", ()))
+    except (TypeError, ValueError, ZeroDivisionError):  # none, or damaged
+        return None
+    if not (0 < across < 1e6 and 0 < down < 1e6):
+        return None
+    return (down, across) if orientation in _ON_ITS_SIDE else (across, down)
+
+
+def exif_of(image: Image) -> bytes:
+    """The EXIF block to write, with the size that the image has now; none if it is damaged."""
+    if not image.exif:
+        return b""
+    try:
+        block = pil.Exif()
+        block.load(image.exif)
+        detail = block.get_ifd(_EXIF_IFD)
+        if _WIDTH in detail or _HEIGHT in detail:
+            detail[_WIDTH], detail[_HEIGHT] = image.size
+        return block.tobytes()
+    except DAMAGED:
+        return b""
