@@ -37,7 +37,7 @@ def files_in(
         if Path(top) != folder and is_ours(files):
             folders.clear()
             continue
-        folders[:] = [name for name in folders if _may_hold_data(name)]
+        folders[:] = [name for name in folders if may_hold_data(name)]
         found += [
             Path(top, name)
             for name in files
@@ -56,10 +56,11 @@ def folders_in(folder: Path) -> list[Path]:
         inside = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
     except OSError as error:
         raise ImganError(f"{folder} cannot be read: {error.strerror or error}") from None
-    return sorted(path for path in inside if _may_hold_data(path.name) and not _ours(path))
+    return sorted(path for path in inside if may_hold_data(path.name) and not _ours(path))
 
 
-def _may_hold_data(name: str) -> bool:
+def may_hold_data(name: str) -> bool:
+    """Whether a folder of that name is looked into: hidden ones and those of systems are not."""
     return name[0] != "." and name not in _NO_DATA
 
 

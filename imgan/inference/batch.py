@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.images import FORMATS, READABLE, format_of
-from ..data.walk import is_ours
+from ..data.walk import is_ours, may_hold_data
 from ..errors import ImganError
 
 PIPE = "-"
@@ -71,6 +71,7 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
     own = re.compile(rf"(.+)_({_SIZES}|{re.escape(label)})")
     faults: list[str] = []
     searched = list(_find(inputs, folder, own, faults))
+    faults = list(dict.fromkeys(faults))  # of a name that was given twice
     found = [(file, inside) for file, inside, made in searched if not made]
     if out is None and len(inputs) > 1:
         found = _without_results(found, own)
@@ -203,7 +204,7 @@ def _walk(top: Path, out: Path | None, faults: list[str]) -> Iterator[Path]:
         folders[:] = [
             name
             for name in sorted(folders)
-            if not name.startswith(".") and os.path.realpath(os.path.join(here, name)) not in skip
+            if may_hold_data(name) and os.path.realpath(os.path.join(here, name)) not in skip
         ]
         yield from (file for name in sorted(files) if _wanted(file := Path(here, name)))
 

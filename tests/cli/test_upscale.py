@@ -278,7 +278,7 @@ def test_help_needs_no_torch(run) -> None:
 def test_a_missing_name_stops_no_other(here, run) -> None:
     photo("a.png")
     long = "x" * 300 + ".png"
-    result = run("a.png", "missing.png", "x*.jpg", long, "-o", "out")
+    result = run("a.png", "missing.png", "missing.png", "x*.jpg", long, "-o", "out")
     assert result.exit_code == 1, result.output
     assert files(here / "out") == {"a_x4.png"}
     assert "1 written, 3 failed" in result.stderr
@@ -293,10 +293,11 @@ def test_a_missing_name_stops_no_other(here, run) -> None:
 def test_folders_that_cannot_be_read_are_named(here, run, monkeypatch) -> None:
     photo("in/a.png")
     photo("in/locked/b.png")
+    photo("in/lost+found/c.png")
     real = os.scandir  # root may read everything, so the refusal is made
 
     def scandir(path):
-        if str(path).endswith("locked"):
+        if str(path).endswith(("locked", "lost+found")):
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
@@ -305,6 +306,7 @@ def test_folders_that_cannot_be_read_are_named(here, run, monkeypatch) -> None:
     assert result.exit_code == 1
     assert files(here / "out") == {"a_x4.png"}
     assert "in/locked cannot be read: Permission denied" in result.stderr
+    assert "1 written, 1 failed" in result.stderr
     assert "locked cannot be read" in str(run("in/locked").exception)
 
 
