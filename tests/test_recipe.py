@@ -67,6 +67,13 @@ def test_a_section_that_was_off_can_be_switched_on():
             "label_smoothing belongs to the non-saturating cost, not to hinge",
         ),
         (
+            minimal(
+                adversary={"critic": {"name": "srgan", "minibatch_stddev": True}},
+                train={"steps": 1, "batch": 2, "accumulate": 2},
+            ),
+            "compares the images of a batch and the critic sees one at a time; raise train.batch",
+        ),
+        (
             minimal(adversary={"critic": {"name": "unet"}}, data={"crop": 11}, scale=2),
             "the unet critic takes sides in multiples of 8 and data.crop \\* scale is 22",
         ),

@@ -153,7 +153,8 @@ class Health:
         return (
             f"the generator{_of(key)} has collapsed: for {self._alike[key]} reports its samples "
             f"vary only {ratio:.1%} as much as the real ones. Go back to an earlier checkpoint, "
-            "lower its learning rate, or show the critic whole batches (MinibatchStdDev)."
+            "lower its learning rate, or show the critic whole batches (MinibatchStdDev; in a "
+            "recipe adversary.critic.minibatch_stddev: true)."
         )
 
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ..core import MinibatchStdDev
 from .blocks import init_he_, init_normal_, norm_layers
 
 
@@ -14,11 +15,18 @@ class SRGANCritic(nn.Module):
 
     The paper's dense layer fits 96x96 crops only; here features are pooled to the 6x6 grid that
     such a crop has, so that it is the paper's network at 96 and works on any side of 16 and more.
+    With `minibatch_stddev` it sees how much the images of a batch differ, see `MinibatchStdDev`.
 
     Shape: ``[N, channels, H, W] -> [N, 1]``.
     """
 
-    def __init__(self, width: int = 64, norm: bool = True, channels: int = 3) -> None:
+    def __init__(
+        self,
+        width: int = 64,
+        norm: bool = True,
+        channels: int = 3,
+        minibatch_stddev: bool = False,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(0.2)]
         c = width
@@ -29,7 +37,8 @@ class SRGANCritic(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             c = out * width
         self.features = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(6)
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(6), *_statistics(minibatch_stddev))
+        c += minibatch_stddev
         self.head = nn.Sequential(
             nn.Linear(c * 36, 16 * width), nn.LeakyReLU(0.2), nn.Linear(16 * width, 1)
         )
@@ -45,14 +54,19 @@ class PatchCritic(nn.Module):
 
     ``layers=3`` sees patches of 70x70 pixels, 0 of 1x1, 1 of 16x16 and 5 of 286x286. `norm` is
     "batch" (the paper's), "instance" (CycleGAN's) or "none"; True and False are the first and the
-    last.
+    last. With `minibatch_stddev` every logit sees how much the images of a batch differ, too.
 
     Shape: ``[N, channels, H, W] -> [N, 1, h, w]``; H and W of `minimum` and more. With
     ``features=True`` the maps of the inner layers come too: ``(logits, [features, ...])``.
     """
 
     def __init__(
-        self, channels: int = 3, width: int = 64, layers: int = 3, norm: str | bool = "batch"
+        self,
+        channels: int = 3,
+        width: int = 64,
+        layers: int = 3,
+        norm: str | bool = "batch",
+        minibatch_stddev: bool = False,
     ) -> None:
         super().__init__()
         if isinstance(norm, bool):
@@ -70,7 +84,8 @@ class PatchCritic(nn.Module):
             body += norm_layers(norm, out)
             body.append(nn.LeakyReLU(0.2))
             c = out
-        body.append(nn.Conv2d(c, 1, kernel, 1, pad))
+        body += _statistics(minibatch_stddev)
+        body.append(nn.Conv2d(c + minibatch_stddev, 1, kernel, 1, pad))
         self.body = nn.Sequential(*body)
         self.minimum = 3 * 2**layers if layers else 2
         """The smallest side of an image that it takes."""
@@ -109,10 +124,11 @@ class MultiscaleCritic(nn.Module):
         layers: int = 3,
         scales: int = 3,
         norm: str | bool = "instance",
+        minibatch_stddev: bool = False,
     ) -> None:
         super().__init__()
         self.critics = nn.ModuleList(
-            PatchCritic(channels, width, layers, norm) for _ in range(scales)
+            PatchCritic(channels, width, layers, norm, minibatch_stddev) for _ in range(scales)
         )
         # Without the border's zeros in its means.
         self.pool = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
@@ -168,6 +184,11 @@ class UNetCritic(nn.Module):
             x = leaky_relu(layer(x), 0.2) + skip
         logits: Tensor = self.tail(x)  # [N, 1, H, W]
         return logits
+
+
+def _statistics(wanted: bool) -> list[nn.Module]:
+    """What a critic sees of a batch as a whole: one channel more."""
+    return [MinibatchStdDev()] if wanted else []
 
 
 def receptive_field(critic: PatchCritic) -> int:

@@ -63,11 +63,16 @@ class AnyCritic(Strict):
 
 
 class SRGANCriticSpec(AnyCritic):
-    """`imgan.networks.SRGANCritic`."""
+    """`imgan.networks.SRGANCritic`.
+
+    `minibatch_stddev`, here and below: the critic sees how much the images of a batch differ, which
+    a generator that has collapsed gives away (Karras et al. 2018, section 3).
+    """
 
     name: Literal["srgan"] = "srgan"
     width: Annotated[int, Field(ge=4, le=256)] = 64
     norm: bool = True
+    minibatch_stddev: bool = False
 
 
 class PatchCriticSpec(AnyCritic):
@@ -77,6 +82,7 @@ class PatchCriticSpec(AnyCritic):
     width: Annotated[int, Field(ge=4, le=256)] = 64
     layers: Annotated[int, Field(ge=0, le=5)] = 3
     norm: Norm = "batch"
+    minibatch_stddev: bool = False
 
     @property
     def least(self) -> int:
@@ -92,6 +98,7 @@ class MultiscaleCriticSpec(AnyCritic):
     layers: Annotated[int, Field(ge=0, le=5)] = 3
     scales: Annotated[int, Field(ge=1, le=4)] = 3
     norm: Norm = "instance"
+    minibatch_stddev: bool = False
 
     @property
     def least(self) -> int:
@@ -289,3 +296,14 @@ class Base(Strict):
     train: Train
     licence: str = ""
     notes: str = ""
+
+    @model_validator(mode="after")
+    def _batches(self) -> Base:
+        critic = getattr(getattr(self, "adversary", None), "critic", None)
+        seen = self.train.batch // self.train.accumulate
+        if getattr(critic, "minibatch_stddev", False) and seen < 2:
+            raise ValueError(
+                "critic.minibatch_stddev compares the images of a batch and the critic sees one at "
+                "a time; raise train.batch, or set it to false"
+            )
+        return self

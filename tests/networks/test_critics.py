@@ -93,3 +93,19 @@ def test_critics_are_built_by_name():
         build_critic("resnet", {})
     with pytest.raises(ValueError, match="'patch': .*depth"):
         build_critic("patch", {"depth": 3})
+
+
+@pytest.mark.parametrize("name", ["srgan", "patch", "multiscale"])
+def test_minibatch_stddev_tells_a_batch_of_one_picture_from_one_of_several(name):
+    """The same picture is scored otherwise among its like than among others."""
+    torch.manual_seed(0)
+    arguments = {"width": 4, "norm": False}
+    images = torch.rand(4, 3, 96, 96, dtype=torch.float64)
+    alike = images[:1].repeat(4, 1, 1, 1)
+    for wanted in (True, False):
+        critic = build_critic(name, arguments | {"minibatch_stddev": wanted}).double()
+        among, alone = critic(images), critic(alike)
+        if name == "multiscale":
+            among, alone = among[0], alone[0]
+        assert torch.allclose(among[0], alone[0], rtol=1e-9) != wanted
+        assert among.shape == alone.shape

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from imgan.core import R1, Dragan, NonSaturating
+from imgan.core import R1, Dragan, MinibatchStdDev, NonSaturating
+from imgan.networks import PatchCritic
 from tests.training.runs import trainer
 
 
@@ -35,6 +36,14 @@ def test_the_game_is_that_of_the_recipe(tmp_path) -> None:
     assert game.penalties == (R1(2.0, 3), Dragan(5.0, 1))
     assert game.noise is not None
     assert game.noise.std == 0.1
+
+
+def test_the_critic_is_that_of_the_recipe(tmp_path) -> None:
+    critic = {"name": "patch", "width": 4, "layers": 2, "norm": "none", "minibatch_stddev": True}
+    run = trainer(tmp_path, 2, adversary__critic=critic)
+    steps(run, 2)
+    assert isinstance(run.pipeline.networks["critic"], PatchCritic)
+    assert any(isinstance(m, MinibatchStdDev) for m in run.pipeline.networks["critic"].modules())
 
 
 def test_weight_of_the_adversary_reaches_the_generator(tmp_path) -> None:
