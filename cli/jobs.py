@@ -91,6 +91,8 @@ def process(
         raise ImganError(f"{jobs[0].target} exists; --overwrite replaces it, -o names another")
     if todo:
         _check_pipes(todo[0])
+        if quality is not None:
+            _check_quality(todo)
 
     from ..inference.device import keep_freed_memory
 
@@ -113,6 +115,18 @@ def _check_pipes(job: Job) -> None:
         raise ImganError("standard output is closed; give -o FILE")
     if job.target is None and sys.stdout.isatty():
         raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
+
+
+def _check_quality(jobs: list[Job]) -> None:
+    """Refuse --quality where no result loses anything."""
+    from ..data.images import QUALITY, format_of
+
+    formats = {format_of(job.target) if job.target else "" for job in jobs}  # "": not known yet
+    if not formats & {"", *QUALITY}:
+        raise ImganError(
+            f"--quality is for jpg, webp and avif, and {jobs[0].target} loses nothing; leave it "
+            "out, or give --format webp"
+        )
 
 
 def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -> list[str]:

@@ -130,6 +130,8 @@ def _image_size(path: Path) -> tuple[int, int]:
     Raises:
         OSError, ValueError: it has none that can be read.
     """
+    if path.is_fifo():  # which would be waited for, maybe for ever
+        raise ValueError("it is a pipe and no file")
     if path.suffix.lower() == ".npy":
         shape = np.load(path, mmap_mode="r").shape
         if len(shape) not in (2, 3):

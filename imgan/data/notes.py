@@ -25,13 +25,7 @@ _TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665,
 def exif(opened: pil.Image) -> tuple[bytes, int]:
     """The EXIF block without its demand to rotate, and that demand."""
     try:
-        found = opened.getexif()
-        block = pil.Exif()  # Pillow turns a TIFF by its own one when the pixels are loaded
-        if opened.format == "TIFF":
-            for tag in set(found) & _TELLING:
-                block[tag] = dict(found.get_ifd(tag)) if tag in _FOLDERS else found[tag]
-        elif len(found):
-            block.load(found.tobytes())
+        block = _block(opened)
         orientation = block.get(_ORIENTATION, 1)
         if _ORIENTATION in block:
             block[_ORIENTATION] = 1
@@ -41,6 +35,26 @@ def exif(opened: pil.Image) -> tuple[bytes, int]:
         return (block.tobytes() if len(block) else b""), orientation
     except DAMAGED:
         return b"", 1  # a picture is worth reading without its notes
+
+
+def exif_held(image: pil.Image) -> bytes:
+    """The EXIF block of a Pillow image, with what was changed since it was opened."""
+    try:
+        block = _block(image)
+        return block.tobytes() if len(block) else b""
+    except DAMAGED:
+        return b""
+
+
+def _block(opened: pil.Image) -> pil.Exif:
+    found = opened.getexif()
+    block = pil.Exif()  # Pillow turns a TIFF by its own one when the pixels are loaded
+    if opened.format == "TIFF":
+        for tag in set(found) & _TELLING:
+            block[tag] = dict(found.get_ifd(tag)) if tag in _FOLDERS else found[tag]
+    elif len(found):
+        block.load(found.tobytes())
+    return block
 
 
 def dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:

@@ -156,6 +156,8 @@ def numbered_frames(folder: Path) -> list[tuple[int, Path]]:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """A video file's container and the video in it, which is not always the first: films may hold
     pictures of themselves."""
+    if path.is_fifo():  # which would be waited for, maybe for ever
+        raise ImganError(f"{path} is a pipe and no file")
     limits = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
     with (
         _told(path),

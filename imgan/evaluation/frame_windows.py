@@ -68,7 +68,7 @@ def find_windows(
     if file is None:
         return _of_clips(data, cards, past, horizon or HORIZON, size)
     if size is not None:
-        raise ImganError("--size is for clips; moving digits have 64 pixels")
+        raise ImganError("size is for clips; moving digits have 64 pixels")
     horizon = horizon or DIGIT_HORIZON
     if file.suffix.lower() == ".npy" and not _are_digits(file):
         return _ready(file, past, horizon, sequences)

@@ -140,11 +140,11 @@ def evaluate_nextframe(
         ImganError: the data or a model cannot be used, or the models differ in their channels.
     """
     if horizon is not None and horizon < 1:
-        raise ImganError(f"--horizon is at least 1, not {horizon}")
+        raise ImganError(f"horizon is at least 1, not {horizon}")
     if sequences < 1:
-        raise ImganError(f"--sequences is at least 1, not {sequences}")
+        raise ImganError(f"sequences is at least 1, not {sequences}")
     if size is not None and not 1 <= size <= 99_999:
-        raise ImganError(f"--size is a number of pixels for the shorter side, not {size}")
+        raise ImganError(f"size is a number of pixels for the shorter side, not {size}")
     predictors = {str(model): Predictor(model, device, precision) for model in models}
     first = next(iter(predictors.values()))
     if len({predictor.channels for predictor in predictors.values()}) > 1:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.deep import unit_floats
 from ..data.images import read_image
-from ..data.notes import exif_of
+from ..data.notes import exif_held, exif_of
 from ..data.pixels import Frame, Image, from_pil, to_pil
 from ..errors import ImganError
 
@@ -75,7 +75,7 @@ def convert(image: Any, change: Change, command: str) -> Any:
             frame = from_pil(image)
         except ValueError as error:
             raise ImganError(f"the image cannot be taken: {error}") from None
-        result = change(Image([frame], icc=profile, exif=info.get("exif") or b""))
+        result = change(Image([frame], icc=profile, exif=exif_held(image)))
         if exif := exif_of(result):
             info["exif"] = exif
         return _pillow(result, info | ({"icc_profile": result.icc} if result.icc else {}))

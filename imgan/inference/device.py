@@ -26,7 +26,7 @@ def choose(device: str | None = None, precision: str = "auto") -> tuple[torch.de
     """
     if precision not in PRECISIONS:
         raise ImganError(
-            f"there is no precision {precision!r}; --precision is one of {', '.join(PRECISIONS)}"
+            f"there is no precision {precision!r}; precision is one of {', '.join(PRECISIONS)}"
         )
     chosen = _device(device)
     bf16 = precision == "bf16" or (precision == "auto" and fast_bf16(chosen))
@@ -73,5 +73,5 @@ def _device(name: str | None) -> torch.device:
     if device.type == "mps":
         count = int(torch.backends.mps.is_available())
     if not count or (device.index or 0) >= count:
-        raise ImganError(f"this machine has no device {name!r}; use --device auto or cpu")
+        raise ImganError(f"this machine has no device {name!r}; use auto or cpu")
     return device

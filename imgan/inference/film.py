@@ -85,9 +85,9 @@ def predict_film(
             exists or cannot be written.
     """
     if frames < 1:
-        raise ImganError(f"--frames is at least 1, not {frames}")
+        raise ImganError(f"frames is at least 1, not {frames}")
     if past is not None and past < 0:
-        raise ImganError(f"--past is at least 0, not {past}")
+        raise ImganError(f"past is at least 0, not {past}")
     target = target_of(clip, out, overwrite)
     predictors = [Predictor(model, device, precision) for model in models]
     held = frames if compare else 0

@@ -29,14 +29,14 @@ class Target:
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
-            raise ImganError(f"--fit is one of {', '.join(FITS)}, not {self.fit!r}")
+            raise ImganError(f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         if self.scale is not None and (self.width or self.height):
-            raise ImganError("give --scale, or --width and --height, but not both")
+            raise ImganError("give a scale, or width and height, but not both")
         if self.scale is not None and not 0 < self.scale <= LARGEST_SCALE:
-            raise ImganError(f"--scale is above 0 and at most {LARGEST_SCALE}, not {self.scale:g}")
+            raise ImganError(f"scale is above 0 and at most {LARGEST_SCALE}, not {self.scale:g}")
         for name, side in (("width", self.width), ("height", self.height)):
             if side is not None and side < 1:
-                raise ImganError(f"--{name} is at least 1 pixel, not {side}")
+                raise ImganError(f"{name} is at least 1 pixel, not {side}")
 
     @property
     def label(self) -> str:

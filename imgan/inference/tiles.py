@@ -38,7 +38,7 @@ class OutOfMemory(ImganError):
         super().__init__(
             f"the {'computer' if on_cpu else 'GPU'} has not the memory for "
             f"{shape[1]}x{shape[0]} pixels with this model; free some, or "
-            f"{'cut the image into parts' if on_cpu else 'use --device cpu'}"
+            f"{'cut the image into parts' if on_cpu else 'compute on the cpu'}"
         )
 
 

@@ -79,11 +79,11 @@ class Translator:
         say: Callable[[str], None] = _warn,
     ) -> None:
         if direction is not None and direction not in ROLES:
-            raise ImganError(f"--direction is AtoB or BtoA, not {direction!r}")
+            raise ImganError(f"direction is AtoB or BtoA, not {direction!r}")
         if tile is not None and tile < 16:
-            raise ImganError(f"--tile is at least 16 pixels, not {tile}")
+            raise ImganError(f"tile is at least 16 pixels, not {tile}")
         if overlap < 0:
-            raise ImganError(f"--overlap is at least 0 pixels, not {overlap}")
+            raise ImganError(f"overlap is at least 0 pixels, not {overlap}")
         self.size, self.tile, self.overlap = _size(size), tile, overlap
         self.device, self.dtype = choose(device, precision)
         self._auto, self._say, self._said = precision == "auto", say, False
@@ -318,7 +318,7 @@ def _size(size: int | str | tuple[int, int] | None) -> int | tuple[int, int] | N
     found = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", text)
     if not found:
         raise ImganError(
-            "--size is a number of pixels for the shorter side, such as 512, or width and height "
+            "size is a number of pixels for the shorter side, such as 512, or width and height "
             f"as 640x480, not {text!r}"
         )
     return (int(found[1]), int(found[2])) if found[2] else int(found[1])

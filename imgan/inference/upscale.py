@@ -52,14 +52,16 @@ class Upscaler:
         tta: bool = False,
     ) -> None:
         if model is not None and realism is not None:
-            raise ImganError("--realism blends the shipped models; it cannot go with --model")
+            raise ImganError(
+                "realism blends the shipped models; it cannot go with a model of your own"
+            )
         self.realism = REALISM if realism is None else realism
         if not 0 <= self.realism <= 1:
-            raise ImganError(f"--realism is from 0 to 1, not {self.realism:g}")
+            raise ImganError(f"realism is from 0 to 1, not {self.realism:g}")
         if tile < 16:
-            raise ImganError(f"--tile is at least 16 pixels, not {tile}")
+            raise ImganError(f"tile is at least 16 pixels, not {tile}")
         if batch < 1:
-            raise ImganError(f"--batch is at least 1, not {batch}")
+            raise ImganError(f"batch is at least 1, not {batch}")
         self.tile, self.batch, self.tta = tile, batch, tta
         self.device, self.dtype = choose(device, precision)
         self._given = None if model is None else self._ready(models.load(model))

@@ -155,8 +155,8 @@ def test_tiles_are_said_to_differ(here, run) -> None:
     [
         (["missing.png"], "one", "there is no file missing.png"),
         (["a.png", "--direction", "BtoA"], "one", "was trained to go AtoB"),
-        (["a.png", "--direction", "up"], "two", "--direction is AtoB or BtoA"),
-        (["a.png", "--size", "x"], "one", "--size is a number"),
+        (["a.png", "--direction", "up"], "two", "direction is AtoB or BtoA"),
+        (["a.png", "--size", "x"], "one", "size is a number"),
         (["a.png", "--format", "heic"], "one", "--format is one of"),
         (["a.png", "b.png", "-o", "c.png"], "one", "for several images give a folder"),
         (["bad.png"], "one", "bad.png is not an image"),

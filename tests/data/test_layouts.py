@@ -1,5 +1,6 @@
 """Folders of images, understood by what is in them."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -131,6 +132,14 @@ def test_damaged_files_do_not_decide(tmp_path):
     (tmp_path / "1.png").write_bytes(b"no image")
     with pytest.raises(ImganError, match="damaged: none can be read"):
         find_layout(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none")
+def test_pipes_are_not_waited_for(tmp_path):
+    fill(tmp_path, ["1.png"], (32, 16))
+    for name in ("0.png", "2.npy"):
+        os.mkfifo(tmp_path / name)
+    assert find_layout(tmp_path).kind == "joined"
 
 
 def test_malformed_layouts_are_one_sentence(tmp_path):

@@ -1,5 +1,6 @@
 """Video files and folders of frames, in and out."""
 
+import os
 import sys
 import weakref
 
@@ -125,6 +126,13 @@ def test_reading_goes_no_further_than_it_must(tmp_path, monkeypatch):
     frames = read_frames(tmp_path, start=1)
     assert next(frames)[0, 0, 0] == 2
     assert read == ["2.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.mp4")
+    with pytest.raises(ImganError, match=r"a\.mp4 is a pipe and no file"):
+        probe(tmp_path / "a.mp4")
 
 
 # Colours.

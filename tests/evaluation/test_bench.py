@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from imgan.errors import ImganError
 from imgan.evaluation.bench import bench_training, convolution_peak
+from imgan.evaluation.bench_upscale import bench_upscale
 
 CPU = torch.device("cpu")
 
@@ -51,3 +53,13 @@ def test_a_step_whose_figures_are_known():
 def test_peak_is_plausible(channels_last, monkeypatch):
     monkeypatch.setattr("imgan.evaluation.bench._PEAK_SECONDS", 0.05)
     assert 1e8 < convolution_peak(CPU, torch.float32, channels_last) < 1e14
+
+
+def test_upscaling_is_measured_in_a_process_of_its_own():
+    (row,) = bench_upscale([(24, 16)], "x4-mse", "cpu", "float32", repeats=1)
+    assert (row["input"], row["output"], row["precision"]) == ("24x16", "96x64", "float32")
+    assert 0 < row["seconds_min"] <= row["seconds"] < 10
+    assert row["megapixels_per_second"] == pytest.approx(96 * 64 / 1e6 / row["seconds"])
+    assert row["peak_mb"] > 100  # torch is in it
+    with pytest.raises(ImganError, match="measuring 8x8 failed: there is no model x9"):
+        bench_upscale([(8, 8)], "x9", "cpu")

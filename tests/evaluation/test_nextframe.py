@@ -275,11 +275,11 @@ def test_what_cannot_be_scored(models, clips, digits, tmp_path) -> None:
     sized = make_model(tmp_path / "sized.safetensors", card={"recipe": {"data": {"side": 16}}})
     for names, data, options, message in [
         (["change", "grey"], clips, {}, "some of these models see grey and some RGB"),
-        (["change"], clips, {"horizon": 0}, "--horizon is at least 1"),
-        (["grey"], digits, {"sequences": 0}, "--sequences is at least 1"),
-        (["grey"], digits, {"size": 32}, "--size is for clips"),
-        (["change"], clips, {"size": -5}, "--size is a number of pixels for the shorter side"),
-        (["change"], clips, {"size": 0}, "--size is a number of pixels for the shorter side"),
+        (["change"], clips, {"horizon": 0}, "horizon is at least 1"),
+        (["grey"], digits, {"sequences": 0}, "sequences is at least 1"),
+        (["grey"], digits, {"size": 32}, "size is for clips"),
+        (["change"], clips, {"size": -5}, "size is a number of pixels for the shorter side"),
+        (["change"], clips, {"size": 0}, "size is a number of pixels for the shorter side"),
         (["grey"], clips / "none.npy", {}, "there is no file"),
         (["change"], clips, {"horizon": 50}, "54"),
         (["change"], tmp_path / "none", {}, "none"),

@@ -180,7 +180,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     [
         ("gpu", "auto", "there is no device 'gpu'"),
         ("cuda:99", "auto", "no device 'cuda:99'"),
-        ("cpu", "fp16", "--precision is one of auto"),
+        ("cpu", "fp16", "precision is one of auto"),
     ],
 )
 def test_names_of_devices(device, precision, sentence) -> None:

@@ -112,6 +112,12 @@ def test_a_pillow_image_keeps_its_notes_with_the_size_of_now(twins) -> None:
     notes = upscale(image, 2).getexif()
     assert (notes[0x010F], notes[0x0112]) == ("Maker", 6)  # the pixels were not turned
     assert notes.get_ifd(0x8769) == {0xA002: 32, 0xA003: 24}
+    image.getexif()[0x010F] = "Other"  # and not yet in a file
+    assert upscale(image, 2).getexif()[0x010F] == "Other"
+
+
+def test_damaged_notes_of_a_pillow_image_stay_as_they_are(twins) -> None:
+    image = pil.new("RGB", (16, 12))
     image.info["exif"] = b"Exif\0\0no notes"
     assert upscale(image, 2).info["exif"] == b"Exif\0\0no notes"
 
@@ -258,18 +264,18 @@ def test_target(target, size) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"scale": 0}, "--scale is above 0"),
-        ({"scale": float("nan")}, "--scale is above 0"),
+        ({"scale": 0}, "scale is above 0"),
+        ({"scale": float("nan")}, "scale is above 0"),
         ({"scale": 17}, "at most 16"),
         ({"scale": 2, "width": 5}, "but not both"),
-        ({"width": 0}, "--width is at least 1"),
+        ({"width": 0}, "width is at least 1"),
         ({"width": 5000}, "more than the 16 times"),
-        ({"fit": "crop"}, "--fit is one of"),
-        ({"realism": 1.1}, "--realism is from 0 to 1"),
-        ({"realism": 0.1, "model": "x4-mse"}, "cannot go with --model"),
+        ({"fit": "crop"}, "fit is one of"),
+        ({"realism": 1.1}, "realism is from 0 to 1"),
+        ({"realism": 0.1, "model": "x4-mse"}, "cannot go with a model of"),
         ({"model": "x9-mse"}, "there is no model x9-mse"),
-        ({"tile": 4}, "--tile is at least 16"),
-        ({"batch": 0}, "--batch is at least 1"),
+        ({"tile": 4}, "tile is at least 16"),
+        ({"batch": 0}, "batch is at least 1"),
         ({"device": "tpu9"}, "there is no device"),
     ],
 )

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from imgan.training import checkpoint
-from tests.training.runs import trainer
+from tests.training.runs import PHOTOS, trainer
 
 WORKER = Path(__file__).with_name("runs.py")
 
@@ -80,6 +80,19 @@ def test_batch_norm_in_the_critic_and_accumulation(tmp_path):
         for key, value in first[role].items():
             # Running statistics are each process's own: no weight depends on them.
             assert "running" in key or torch.equal(value, second[role][key])
+
+
+def test_accelerate_launches_it(tmp_path):
+    """One process: on a CPU it starts several through MPI only."""
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=1"]
+    command += ["-m", "imgan", "train", "x4-mse", str(PHOTOS), "--out", str(tmp_path / "run")]
+    for change in ("steps=2", "batch=1", "workers=0", "log_every=1"):
+        command += ["--set", f"train.{change}"]
+    command += ["--set", "generator.width=8", "--set", "generator.blocks=1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_files_are_written_once(two):
