@@ -216,6 +216,7 @@ def _write(found: Comparison, place: Path, figure: Path | None, json_file: Path 
 def _show(found: Comparison) -> None:
     """The verdict, then a row an arm."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else WIDE)
@@ -226,7 +227,7 @@ def _show(found: Comparison) -> None:
     for metric in found.metrics:
         table.add_column(metric.title, justify="right")
     for one in found.arms:
-        table.add_row(one.title, *(_cell(one, metric) for metric in found.metrics))
+        table.add_row(escape(one.title), *(_cell(one, metric) for metric in found.metrics))
     console.print(table)
     for line in found.protocol:
         if line.startswith("no LPIPS"):

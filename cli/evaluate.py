@@ -85,6 +85,7 @@ def evaluate(
     if not models:
         raise ImganError("give a model and a folder: imgan evaluate MODEL DATA")
     from rich.console import Console
+    from rich.markup import escape
 
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.features import is_classifier
@@ -122,7 +123,7 @@ def evaluate(
     # What enlarging is scored on (HR and LR, or photos) has no name in the catalogue.
     folder = Path(data) if works == {"enlarge"} else located(data)
     if works == {"predict frames"}:
-        with Console(stderr=True).status(f"{data}: reading the clips") as status:
+        with Console(stderr=True).status(escape(f"{data}: reading the clips")) as status:
             frames = evaluate_nextframe(
                 models,
                 [folder],
@@ -132,7 +133,7 @@ def evaluate(
                 lpips=distance,
                 device=device,
                 precision=precision,
-                progress=lambda clip, count: status.update(f"{clip}: window {count}"),
+                progress=lambda clip, count: status.update(escape(f"{clip}: window {count}")),
             )
         _show_frames(frames)
         if json_file:
@@ -148,7 +149,9 @@ def evaluate(
                 lpips=distance,
                 device=device,
                 precision=precision,
-                progress=lambda model, i, n: status.update(f"{model}: image {i + 1} of {n}"),
+                progress=lambda model, i, n: status.update(
+                    escape(f"{model}: image {i + 1} of {n}")
+                ),
             )
         _show_translation(found)
         if json_file:
@@ -164,11 +167,18 @@ def evaluate(
             lpips=distance,
             device=device,
             precision=precision,
-            progress=lambda model, i, count: status.update(f"{model}: image {i + 1} of {count}"),
+            progress=lambda *at: status.update(_image(*at)),
         )
     _show(report)
     if json_file:
         write_json(json_file, report.to_dict())
+
+
+def _image(model: str, index: int, count: int) -> str:
+    """Where the work is, for a console that reads [brackets]."""
+    from rich.markup import escape
+
+    return escape(f"{model}: image {index + 1} of {count}")
 
 
 def _evaluate_classes(
@@ -181,6 +191,7 @@ def _evaluate_classes(
 ) -> None:
     """The share of right answers of each model."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from ..evaluation.features import evaluate_features
@@ -188,7 +199,7 @@ def _evaluate_classes(
     from ..inference.classify import Classifier
     from ..model_file import read_card
 
-    table = Table(title=data)
+    table = Table(title=escape(data))
     for column in ("model", "right answers", "of images"):
         table.add_column(column, overflow="fold", justify="left" if column == "model" else "right")
     found = {}
@@ -201,7 +212,7 @@ def _evaluate_classes(
                 f"{data} has none of the classes that {model} knows ({own}); give a folder a class"
             )
         found[model] = {"accuracy": report.accuracies[data], "images": report.counts[data]}
-        table.add_row(model, f"{report.accuracies[data]:.2%}", str(report.counts[data]))
+        table.add_row(escape(model), f"{report.accuracies[data]:.2%}", str(report.counts[data]))
     Console().print(table)
     if json_file:
         write_json(json_file, {"data": data, "models": found})
@@ -240,17 +251,19 @@ def _show(report: Report) -> None:
 def _show_translation(report: TranslationReport) -> None:
     """A table of the means, then how they were measured; each image's scores go to --json."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     means = report.means()
     metrics = list(dict.fromkeys(metric for row in means.values() for metric in row))
-    table = Table(title=report.direction)
+    table = Table(title=escape(report.direction))
     table.add_column("model", overflow="fold")
     for metric in metrics:
         table.add_column(_TITLES[metric], justify="right")
     for model, row in means.items():
-        table.add_row(model, *(f"{row[m]:.{_DIGITS[m]}f}" if m in row else "" for m in metrics))
+        cells = (f"{row[m]:.{_DIGITS[m]}f}" if m in row else "" for m in metrics)
+        table.add_row(escape(model), *cells)
     console.print(table)
     for line in report.protocol:
         console.print(line, highlight=False, markup=False)
@@ -262,6 +275,7 @@ def _show_frames(report: FrameReport) -> None:
     Each has a row for each model at each horizon, and for the mean of them.
     """
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from ..evaluation.frames import METRICS
@@ -291,7 +305,7 @@ def _show_frames(report: FrameReport) -> None:
         for ahead, block in [*blocks, ("mean", means)]:
             for model, row in block.items():
                 cells = (f"{row[m]:.{METRICS[m].digits}f}" if m in row else "" for m in shown)
-                table.add_row(ahead if model == copy else "", names[model], *cells)
+                table.add_row(ahead if model == copy else "", escape(names[model]), *cells)
             table.add_section()
         console.print(table)
     for line in [*report.protocol, *report.verdicts]:

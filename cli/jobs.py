@@ -92,12 +92,12 @@ def process(
     if todo:
         _check_pipes(todo[0])
         if quality is not None:
-            _check_quality(todo)
+            _check_quality(jobs, suffix)
 
     from ..inference.device import keep_freed_memory
 
     keep_freed_memory()
-    failed = _run(todo, make(), suffix, quality) if todo else []
+    failed = _run(todo, make(), suffix, quality, overwrite) if todo else []
     failures = [*jobs.faults, *failed]
     if single and failures:
         raise ImganError(failures[0])
@@ -117,19 +117,23 @@ def _check_pipes(job: Job) -> None:
         raise ImganError("an image is not for the terminal; give -o FILE, or send it on with |")
 
 
-def _check_quality(jobs: list[Job]) -> None:
+def _check_quality(jobs: list[Job], suffix: str | None) -> None:
     """Refuse --quality where no result loses anything."""
-    from ..data.images import QUALITY, format_of
+    from ..data.images import FORMATS, QUALITY, format_of
 
-    formats = {format_of(job.target) if job.target else "" for job in jobs}  # "": not known yet
+    piped = FORMATS[f".{suffix}"] if suffix else ""  # "": not known yet
+    formats = {format_of(job.target) if job.target else piped for job in jobs}
     if not formats & {"", *QUALITY}:
+        name = jobs[0].target or f"{suffix} to the standard output"
         raise ImganError(
-            f"--quality is for jpg, webp and avif, and {jobs[0].target} loses nothing; leave it "
-            "out, or give --format webp"
+            f"--quality is for jpg, webp and avif, and {name} loses nothing; leave it out, or give "
+            "--format webp"
         )
 
 
-def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -> list[str]:
+def _run(
+    jobs: list[Job], work: Work, suffix: str | None, quality: int | None, overwrite: bool
+) -> list[str]:
     """Do the jobs; the sentences of those that failed."""
     failures: list[str] = []
     done = 0
@@ -138,7 +142,7 @@ def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -
             for done, job in enumerate(jobs):
                 began = time.perf_counter()
                 try:
-                    width, height = _one(job, work, suffix, quality, report(done))
+                    width, height = _one(job, work, suffix, quality, overwrite, report(done))
                 except ImganError as error:
                     failures.append(str(error))
                     continue
@@ -156,9 +160,15 @@ def _run(jobs: list[Job], work: Work, suffix: str | None, quality: int | None) -
 
 
 def _one(
-    job: Job, work: Work, suffix: str | None, quality: int | None, report: Report
+    job: Job,
+    work: Work,
+    suffix: str | None,
+    quality: int | None,
+    overwrite: bool,
+    report: Report,
 ) -> tuple[int, int]:
     from ..data.images import FORMATS, check_fits, format_of, read_image, write_image
+    from ..inference.memory import check_memory
 
     if job.source is None:
         image = read_image(sys.stdin.buffer, "standard input")
@@ -169,8 +179,20 @@ def _one(
     width, height, channels = work.result(image)
     name = str(job.target or "the output")
     check_fits(name, format, (width, height), len(image.frames), channels, image.one_size)
-    write_image(job.target or sys.stdout.buffer, work.image(image, report), format, quality)
+    check_memory(name, (width, height), len(image.frames))
+    _check_free(job, overwrite)
+    result = work.image(image, report)
+    _check_free(job, overwrite)
+    write_image(job.target or sys.stdout.buffer, result, format, quality)
     return width, height
+
+
+def _check_free(job: Job, overwrite: bool) -> None:
+    """Another program may have written there since the run began."""
+    if job.target and not overwrite and os.path.exists(job.target):
+        raise ImganError(
+            f"{job.target} has been written meanwhile by another program; --overwrite replaces it"
+        )
 
 
 @contextmanager

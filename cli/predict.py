@@ -80,6 +80,7 @@ def predict(
     frame by imgan evaluate MODEL CLIPS.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from ..inference.device import keep_freed_memory
     from ..inference.film import predict_film
@@ -87,7 +88,7 @@ def predict(
     keep_freed_memory()
     began = time.perf_counter()
     try:
-        with Console(stderr=True).status(f"{clip}: looking for its end") as status:
+        with Console(stderr=True).status(escape(f"{clip}: looking for its end")) as status:
             made = predict_film(
                 clip,
                 model or (None,),
@@ -101,7 +102,9 @@ def predict(
                 overwrite=overwrite,
                 device=device,
                 precision=precision,
-                progress=lambda done, count: status.update(f"{clip}: frame {done} of {count}"),
+                progress=lambda done, count: status.update(
+                    escape(f"{clip}: frame {done} of {count}")
+                ),
             )
     except KeyboardInterrupt:
         raise Stopped("stopped; nothing was written, but for single frames in a folder") from None

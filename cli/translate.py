@@ -144,6 +144,7 @@ def _whole_job(
             folders.append(locate(one, progress))
 
     from rich.console import Console
+    from rich.markup import escape
 
     from ..tasks import run_folder, translate_with_recipe
 
@@ -153,7 +154,7 @@ def _whole_job(
 
         def show(direction: str, done: int, count: int) -> None:
             status.start()
-            status.update(f"{direction}: image {done + 1} of {count}")
+            status.update(escape(f"{direction}: image {done + 1} of {count}"))
 
         page = translate_with_recipe(recipe, folders, run, device=device, progress=show)
     typer.echo(page)

@@ -43,8 +43,8 @@ def _layers(real: Sequence[Tensor], fake: Sequence[Tensor]) -> list[tuple[Tensor
 class MinibatchStdDev(nn.Module):
     """Appends one channel: the mean standard deviation over groups of the batch.
 
-    Karras et al. 2018, section 3. A group has the largest size up to ``group_size`` that divides
-    the batch, so that every batch size works.
+    Karras et al. 2018, section 3. A group has the largest size from 2 to ``group_size`` that
+    divides the batch; where there is none, it is the batch.
     """
 
     def __init__(self, group_size: int = 4) -> None:
@@ -54,7 +54,7 @@ class MinibatchStdDev(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """``[N, C, H, W] -> [N, C + 1, H, W]``."""
         n, c, h, w = features.shape
-        group = next(g for g in range(min(self.group_size, n), 0, -1) if n % g == 0)
+        group = next((g for g in range(min(self.group_size, n), 1, -1) if n % g == 0), n)
         members = full_precision(features).reshape(group, n // group, c, h, w)
         variance = members.var(0, correction=0)
         spread = (variance + 1e-8).sqrt().mean((1, 2, 3))  # [N/G]

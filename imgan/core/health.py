@@ -68,15 +68,21 @@ class Health:
 
     - the critic has won: right on more than ``accuracy`` of both kinds, while the generator's cost
       does not fall. None turns this off, as for Wasserstein, whose critic is meant to be ahead;
-    - the generator has collapsed: `diversity` under ``diversity``.
+    - the generator has collapsed: `diversity` under ``diversity``. ``statistics`` is what the
+      warning calls the layer that lets a critic see it.
     """
 
     def __init__(
-        self, patience: int = 3, accuracy: float | None = 0.95, diversity: float = 0.1
+        self,
+        patience: int = 3,
+        accuracy: float | None = 0.95,
+        diversity: float = 0.1,
+        statistics: str = "MinibatchStdDev",
     ) -> None:
         self.patience = patience
         self.accuracy = accuracy
         self.diversity = diversity
+        self.statistics = statistics
         self._sums: dict[str, Tensor] = {}
         self._counts: Counter[str] = Counter()
         self._ahead: dict[str, list[float]] = {}  # the generator's costs while the critic is ahead
@@ -153,8 +159,7 @@ class Health:
         return (
             f"the generator{_of(key)} has collapsed: for {self._alike[key]} reports its samples "
             f"vary only {ratio:.1%} as much as the real ones. Go back to an earlier checkpoint, "
-            "lower its learning rate, or show the critic whole batches (MinibatchStdDev; in a "
-            "recipe adversary.critic.minibatch_stddev: true)."
+            f"lower its learning rate, or show the critic whole batches ({self.statistics})."
         )
 
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+OPEN = 64
+"""Maps that are kept open: each takes one of the few hundred files that a process may have."""
 
 _ONE_BY_ONE = threading.Lock()
 
@@ -24,3 +29,33 @@ def mapped(file: Path) -> NDArray[Any]:
     with _ONE_BY_ONE:
         array: NDArray[Any] = np.lib.format.open_memmap(file, mode="r")
     return array
+
+
+class Maps:
+    """The arrays of any number of .npy files, each mapped when it is asked for.
+
+    Other processes get the names of the files alone.
+    """
+
+    def __init__(self, files: Iterable[Path] = ()) -> None:
+        self._files = list(files)
+        self._mapped = lru_cache(OPEN)(mapped)
+
+    def append(self, file: Path) -> None:
+        """Have one more."""
+        self._files.append(file)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        return self._mapped(self._files[index])
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        return map(self._mapped, self._files)
+
+    def __getstate__(self) -> list[Path]:
+        return self._files
+
+    def __setstate__(self, files: list[Path]) -> None:
+        Maps.__init__(self, files)

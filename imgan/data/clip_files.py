@@ -245,7 +245,7 @@ def _cached(path: Path, side: int, crop: int, channels: int) -> tuple[_Kept, Any
         identity = _identity(path)
         for least in (1, crop):  # only what had to be enlarged depends on the crop
             text = f"{identity}|{side}|{least}|{channels}|{VERSION}"
-            stem = hashlib.sha256(text.encode()).hexdigest()[:24]
+            stem = hashlib.sha256(os.fsencode(text)).hexdigest()[:24]
             kept = _Kept(*(folder / f"{stem}{end}.npy" for end in ("", "-small", "-scenes")))
             if (found := kept.content(channels)) and min(found[0][1:3]) >= crop:
                 return kept, *found

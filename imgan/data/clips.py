@@ -8,6 +8,7 @@ without a cut; item i is a function of the settings and i alone.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -306,7 +307,7 @@ def _drawn(clips: list[Clip], seed: int, share: float) -> tuple[list[Clip], list
     """
 
     def lot(clip: Clip) -> float:
-        return int(hashlib.sha256(f"{seed}|{clip.name}".encode()).hexdigest(), 16) / 2**256
+        return int(hashlib.sha256(os.fsencode(f"{seed}|{clip.name}")).hexdigest(), 16) / 2**256
 
     by_lot = sorted(clips, key=lot)
     count = min(len(clips) - 1, max(1, sum(lot(clip) < share for clip in clips)))

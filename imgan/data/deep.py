@@ -6,6 +6,7 @@ import io
 import itertools
 import struct
 import zlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -31,18 +32,43 @@ def layout(image: pil.Image) -> str:
         return ""
     args = tiles[0][3]
     rawmode = str(args[0] if isinstance(args, tuple) and args else args)
-    return rawmode if ";16" in rawmode else ""
+    return rawmode if ";16" in rawmode and not rawmode.startswith("CMYK") else ""
 
 
-def decode(data: bytes, layout: str) -> Frame:
-    """Decode such a file.
+def levels(page: pil.Image) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What makes a TIFF's 16-bit grey black at 0 and white at 65535, which Pillow leaves as it is.
+
+    Asked for before the page is loaded.
+    """
+    tags: Any = getattr(page, "tag_v2", {})
+    if page.format != "TIFF" or not page.mode.startswith("I;16"):
+        return lambda grey: grey
+    bits, white_is_zero = tags.get(258, (16,))[0], tags.get(262) == 0
+    top = 2**bits - 1 if 8 < bits < 16 else 65535
+
+    def change(grey: NDArray[Any]) -> NDArray[Any]:
+        if top < 65535:
+            grey = np.rint(np.minimum(grey, top) * (65535 / top)).astype(np.uint16)
+        return 65535 - grey if white_is_zero else grey
+
+    return change
+
+
+def decode(data: bytes, layout: str, page: int = 0) -> Frame:
+    """Decode such a file, or a page of it.
 
     Raises:
         ValueError: it cannot be decoded.
     """
     import cv2
 
-    pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    content = np.frombuffer(data, np.uint8)
+    pixels: Any
+    if page:
+        _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=(page, page + 1))
+        pixels = pages[0] if pages else None
+    else:
+        pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("its 16-bit pixels cannot be decoded")
     pixels = pixels.reshape(*pixels.shape[:2], -1)
@@ -51,6 +77,11 @@ def decode(data: bytes, layout: str) -> Frame:
     # OpenCV gives blue, green, red; grey with alpha comes as four channels.
     grey = layout.startswith("L") or channels == 1
     colour = pixels[:, :, :1] if grey else pixels[:, :, 2::-1]
+    if alpha is not None and layout.startswith("RGBX"):  # a fourth channel of no known meaning
+        alpha = None
+    if alpha is not None and layout.startswith("RGBa"):  # colours are multiplied by it
+        unclear = np.maximum(alpha, 1).astype(np.float32) / 65535
+        colour = np.minimum(np.rint(colour / unclear), 65535).astype(np.uint16)
     return Frame(np.ascontiguousarray(colour), alpha)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -216,7 +215,11 @@ _own_limit = _OwnLimit()
 
 
 def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image:
-    layout = deep.layout(opened)  # first: Pillow may load the pixels in search of EXIF
+    count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
+    layout = deep.layout(opened)
+    if opened.format != "TIFF":  # whose pages have sizes of their own, and are read below
+        _check_limit(name, opened.width * opened.height * count, max_pixels)
+        opened.load()  # here: in search of EXIF Pillow loads a PNG's pixels, whole or not
     exif, orientation = notes.exif(opened)
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
     kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=notes.dpi(opened, orientation))
@@ -224,18 +227,21 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
         kept.icc = opened.info.get("icc_profile") or b""
     if opened.format == "TIFF":
         orientation = 1  # of each page, which Pillow and OpenCV turn themselves
-    count = getattr(opened, "n_frames", 1) if opened.format in _ANIMATED else 1
-    if opened.format != "TIFF":  # whose pages have sizes of their own
-        _check_limit(name, opened.width * opened.height * count, max_pixels)
     pixels = 0
-    for single in _pages(opened, count):
-        if kept.frames and layout:
-            raise ValueError("it has several pages of 16-bit colour; split it first")
-        pixels += single.width * single.height
+    numbers = _pages(opened, count)
+    for number in numbers:
+        if count > 1:
+            opened.seek(number)
+            layout = deep.layout(opened)
+        if layout and len(numbers) > 1:
+            raise ValueError("it has several pages, of 16-bit colour; split it first")
+        pixels += opened.width * opened.height
         _check_limit(name, pixels, max_pixels)
-        single.load()  # Pillow notices truncation, OpenCV does not
-        frame = _deep(data, layout) if layout else from_pil(single)
-        frame.duration = single.info.get("duration", 0)
+        levels = deep.levels(opened)
+        opened.load()  # Pillow notices truncation, OpenCV does not
+        frame = _deep(data, layout, number) if layout else from_pil(opened)
+        frame.colour = levels(frame.colour)
+        frame.duration = opened.info.get("duration", 0)
         frame.colour = upright(frame.colour, orientation)
         if frame.alpha is not None:
             frame.alpha = upright(frame.alpha, orientation)
@@ -243,8 +249,8 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
     return kept
 
 
-def _pages(opened: pil.Image, count: int) -> Iterator[pil.Image]:
-    """Each frame or page in turn, without those that are smaller copies of others in a TIFF."""
+def _pages(opened: pil.Image, count: int) -> list[int]:
+    """Numbers of the frames or pages, without those that are smaller copies of others in a TIFF."""
     copies = set()
     if opened.format == "TIFF":
         for number, page in enumerate(ImageSequence.Iterator(opened)):
@@ -252,19 +258,14 @@ def _pages(opened: pil.Image, count: int) -> Iterator[pil.Image]:
             if isinstance(kind, int) and kind & 1:
                 copies.add(number)
         opened.seek(0)
-    for number in range(count):
-        if number in copies and len(copies) < count:
-            continue
-        if count > 1:
-            opened.seek(number)
-        yield opened
+    return [n for n in range(count) if n not in copies or len(copies) == count]
 
 
-def _deep(data: bytes, layout: str) -> Frame:
+def _deep(data: bytes, layout: str, page: int) -> Frame:
     import cv2  # not at the top: few files need it
 
     try:
-        return deep.decode(data, layout)
+        return deep.decode(data, layout, page)
     except cv2.error:  # its text is of several lines
         raise ValueError("its 16-bit pixels cannot be decoded") from None
 
@@ -307,13 +308,28 @@ def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
 
 
 def _timing(image: Image, format: str) -> dict[str, Any]:
-    if format == "TIFF":
-        return {}
+    if format == "TIFF":  # uncompressed: over 4 GB its offsets need 64 bits
+        return {"big_tiff": sum(frame.pixels().nbytes for frame in image.frames) > 3.9e9}
     timing: dict[str, Any] = {"duration": [round(frame.duration) for frame in image.frames]}
     if format == "GIF":
         clear = any(frame.alpha is not None for frame in image.frames)
+        timing["duration"] = _hundredths(timing["duration"])
         return timing | {"disposal": 2 if clear else 0} | _gif_loop(image)
     return timing | {"loop": 1 if image.loop is None else image.loop}
+
+
+def _hundredths(durations: list[int]) -> list[int]:
+    """Milliseconds as GIFs have them, in tens: what is rounded off goes to the next frame.
+
+    Two tens are the least for a frame that lasts longer than one: viewers play one as ten.
+    """
+    rounded, owed = [], 0
+    for duration in durations:
+        owed += duration
+        shown = max(10 * round(owed / 10), 20 if duration > 10 else 0)
+        rounded.append(shown)
+        owed -= shown
+    return rounded
 
 
 def _gif_loop(image: Image) -> dict[str, int]:

@@ -34,6 +34,7 @@ from PIL import Image as pil
 
 from ..errors import ImganError
 from .images import READABLE
+from .notes import DAMAGED
 from .partners import partners
 from .walk import files_in, folders_in
 
@@ -283,7 +284,7 @@ def _sampled(files: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     for i in np.linspace(0, len(files) - 1, min(SAMPLE, len(files))).round().astype(int):
         try:
             sizes[files[i]] = _image_size(files[i])
-        except (OSError, ValueError, SyntaxError, EOFError, pil.DecompressionBombError):
+        except (*DAMAGED, pil.DecompressionBombError):
             continue
     return sizes
 

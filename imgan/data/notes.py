@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tokenize
 import zlib
 
 from PIL import Image as pil
@@ -12,10 +13,11 @@ from .pixels import Image
 # What Pillow raises on damaged files, its plugins being as many as their authors.
 DAMAGED = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError),
-    *(RuntimeError, AttributeError, SystemError, struct.error, zlib.error),
+    *(RuntimeError, AttributeError, SystemError, struct.error, zlib.error, tokenize.TokenError),
 )
 
 _ORIENTATION, _EXIF_IFD, _WIDTH, _HEIGHT = 0x0112, 0x8769, 0xA002, 0xA003
+_SIDES = (256, 257)
 _DENSITY, _FOLDERS = (282, 283), (34665, 34853)
 _ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
 # A TIFF's tags that speak of the picture and not of how the file is laid out.
@@ -77,6 +79,9 @@ def exif_of(image: Image) -> bytes:
     try:
         block = pil.Exif()
         block.load(image.exif)
+        for tag, side in zip(_SIDES, image.size, strict=True):
+            if tag in block:
+                block[tag] = side
         detail = block.get_ifd(_EXIF_IFD)
         if _WIDTH in detail or _HEIGHT in detail:
             detail[_WIDTH], detail[_HEIGHT] = image.size

@@ -24,7 +24,7 @@ from torch.utils.data import Dataset
 
 from ..errors import ImganError
 from ..files import replacing
-from .arrays import mapped
+from .arrays import Maps, mapped
 from .images import READABLE, read_image
 from .pixels import resize, to_bits
 from .walk import files_in
@@ -71,28 +71,14 @@ class PhotoSet:
     """Decoded photos: high and low are memory-mapped uint8 arrays [H, W, 3] of equal index."""
 
     paths: list[Path] = field(default_factory=list)
-    high: list[Pixels] = field(default_factory=list)
-    low: list[Pixels] = field(default_factory=list)
+    high: Maps = field(default_factory=Maps)
+    low: Maps = field(default_factory=Maps)
     skipped: dict[Path, str] = field(default_factory=dict)
 
     @property
     def megapixels(self) -> float:
         """Size of all photos together."""
         return float(sum(a.shape[0] * a.shape[1] for a in self.high)) / 1e6
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For other processes: the files of the memory maps, which would pickle as all pixels."""
-        state = dict(self.__dict__)
-        for name in ("high", "low"):
-            state[name] = [getattr(pixels, "filename", None) or pixels for pixels in state[name]]
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Open the files again."""
-        self.__dict__.update(state)
-        for name in ("high", "low"):
-            kept = [p if isinstance(p, np.ndarray) else mapped(Path(p)) for p in state[name]]
-            setattr(self, name, kept)
 
 
 class _Unusable(Exception):
@@ -142,13 +128,14 @@ def load_photos(
     return photos
 
 
-def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pixels]:
+def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Path, Path]:
+    """The files of the photo and of its low-resolution twin, made where they are not there yet."""
     try:
         stat = path.stat()
         identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|{part}"
     except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
-    stem = hashlib.sha256(identity.encode()).hexdigest()[:24]
+    stem = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
     high_file = cache_folder() / "photos" / f"{stem}-high.npy"
     low_file = high_file.with_name(f"{stem}-low.npy")
     try:
@@ -159,14 +146,14 @@ def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, P
             ):
                 with replacing(file) as beside:
                     np.save(beside, pixels)
-            twins = mapped(high_file), mapped(low_file)
+            twins = mapped(high_file), mapped(low_file)  # can they be read again?
     except OSError as error:
         raise ImganError(
             f"decoded photos cannot be kept in {high_file.parent}: {error.strerror or error}; "
             "make it a folder with room that you may write to, or set IMGAN_CACHE to another one"
         ) from None
     _check_size(twins[0], smallest)
-    return twins
+    return high_file, low_file
 
 
 def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] | None:

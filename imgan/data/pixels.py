@@ -162,7 +162,11 @@ def from_pil(image: pil.Image) -> Frame:
     """
     mode = image.mode
     if mode in ("I", "F") or mode.startswith("I;16"):
-        return Frame(_wide(np.asarray(image))[:, :, None])
+        values = _wide(np.asarray(image))[:, :, None]
+        hidden = image.info.get("transparency")  # the level that is clear
+        if mode in ("I", "F") or not isinstance(hidden, int):
+            return Frame(values)
+        return Frame(values, np.where(values == hidden, 0, 65535).astype(np.uint16))
     if mode in ("CMYK", "LAB"):
         return Frame(np.asarray(_to_srgb(image)))
     grey = mode in ("1", "L", "LA", "La")

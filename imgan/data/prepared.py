@@ -103,7 +103,7 @@ def _cached(path: Path, half: Half, form: Form) -> tuple[Path, tuple[int, ...]]:
         identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{half}|{form}|2"
     except (OSError, RuntimeError) as error:
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
-    name = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]
     file = cache_folder() / "images" / f"{name}.npy"
     if file.is_file():
         try:

@@ -86,9 +86,9 @@ def measure(
         "seconds_min": seconds[0],
         "megapixels_per_second": megapixels / median,
         "peak_mb": peak_mb(),
-        "gpu_peak_mb": torch.cuda.max_memory_allocated() / 2**20 if cuda else 0.0,
-        "device": torch.cuda.get_device_name() if cuda else str(upscaler.device),
-        "precision": str(upscaler.dtype).removeprefix("torch."),
+        "gpu_peak_mb": torch.cuda.max_memory_allocated(upscaler.device) / 2**20 if cuda else 0.0,
+        "device": torch.cuda.get_device_name(upscaler.device) if cuda else str(upscaler.device),
+        "precision": str(upscaler.computes_in).removeprefix("torch."),
         "tile": upscaler.tile,
         "threads": torch.get_num_threads(),
     }

@@ -110,7 +110,7 @@ def evaluate(
     """
     names = [BICUBIC, *(name for name in dict.fromkeys(models) if name != BICUBIC)]
     if realism is not None and TWINS not in names:
-        raise ImganError(f"--realism blends the shipped twins; name the model {TWINS!r} for it")
+        raise ImganError(f"realism blends the shipped twins; name the model {TWINS!r} for it")
     upscalers = {
         name: Upscaler(
             model=None if name == TWINS else name,
@@ -147,7 +147,7 @@ def evaluate(
         scale=scale,
         protocol=protocol,
         device=str(first.device) if first else "cpu",
-        precision=str(first.dtype).removeprefix("torch.") if first else "float32",
+        precision=str(first.computes_in).removeprefix("torch.") if first else "float32",
         models=results,
     )
 
@@ -166,7 +166,7 @@ def _score(
     if min(high.shape[1:]) - 2 * border < 11:
         raise ImganError(
             f"{pair.high} is too small to be scored: SSIM needs 11 pixels beside the border of "
-            f"{border}; leave it out, or give a smaller --border"
+            f"{border}; leave it out, or give a smaller border"
         )
     ours, truth = (image[None].double() / 255 for image in (output, high))  # [1, C, H, W]
     row = {

@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import ImganError
+
 _UNKNOWN = 4 * 2**30  # what is taken to be free where the system does not tell
+
+_HELD = 7  # bytes a pixel of a frame that waits to be written, and of its copy for the writer
 
 _WORKSPACE = 2.5
 """Memory in use over that of the maps: 1.1 to 2.3 was measured on ResNet-9 and U-Net 256."""
@@ -24,6 +28,23 @@ def free_memory(device: torch.device) -> int:
         taken = torch.mps.driver_allocated_memory()
         return max(0, torch.mps.recommended_max_memory() - taken)
     return min(_machine(), _container())
+
+
+def check_memory(name: str, size: tuple[int, int], frames: int) -> None:
+    """Refuse an animation, or pages, that would not fit: all their frames are held at once.
+
+    Raises:
+        ImganError: with the way out.
+    """
+    if frames < 2:
+        return
+    needed = frames * size[0] * size[1] * _HELD
+    free = free_memory(torch.device("cpu"))
+    if needed > free:
+        raise ImganError(
+            f"{name}: {frames} frames of {size[0]}x{size[1]} take {needed / 1e9:.1f} GB of memory "
+            f"and {free / 1e9:.1f} GB are free; take a smaller --scale, or fewer frames"
+        )
 
 
 def bytes_per_pixel(network: nn.Module, channels: int, side: int) -> float:

@@ -15,6 +15,7 @@ from .target import Target
 from .tiles import TILE, run_tiled
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
 REALISM = 0.5
@@ -52,9 +53,7 @@ class Upscaler:
         tta: bool = False,
     ) -> None:
         if model is not None and realism is not None:
-            raise ImganError(
-                "realism blends the shipped models; it cannot go with a model of your own"
-            )
+            raise ImganError("realism blends the shipped models; it cannot go with a named model")
         self.realism = REALISM if realism is None else realism
         if not 0 <= self.realism <= 1:
             raise ImganError(f"realism is from 0 to 1, not {self.realism:g}")
@@ -72,6 +71,11 @@ class Upscaler:
     def scale(self) -> int:
         """The factor where none is asked for: 4, or that of the given model."""
         return self._given.scale if self._given else 4
+
+    @property
+    def computes_in(self) -> torch.dtype:
+        """The number format, which some models of others do not let be chosen."""
+        return self._given.dtype if self._given else self.dtype
 
     def image(self, image: Image, target: Target, progress: Progress | None = None) -> Image:
         """Upscale an image as it was read, every frame of it; keeps EXIF, profile and timing."""

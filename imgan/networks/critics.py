@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ..core import MinibatchStdDev
 from .blocks import init_he_, init_normal_, norm_layers
+
+Layer = Callable[[], nn.Module]
+"""Makes a layer that appends one channel, such as `imgan.core.MinibatchStdDev`."""
 
 
 class SRGANCritic(nn.Module):
@@ -15,7 +19,7 @@ class SRGANCritic(nn.Module):
 
     The paper's dense layer fits 96x96 crops only; here features are pooled to the 6x6 grid that
     such a crop has, so that it is the paper's network at 96 and works on any side of 16 and more.
-    With `minibatch_stddev` it sees how much the images of a batch differ, see `MinibatchStdDev`.
+    A layer of `statistics` may tell it of the batch as a whole.
 
     Shape: ``[N, channels, H, W] -> [N, 1]``.
     """
@@ -25,7 +29,7 @@ class SRGANCritic(nn.Module):
         width: int = 64,
         norm: bool = True,
         channels: int = 3,
-        minibatch_stddev: bool = False,
+        statistics: Layer | None = None,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nn.LeakyReLU(0.2)]
@@ -37,8 +41,8 @@ class SRGANCritic(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             c = out * width
         self.features = nn.Sequential(*layers)
-        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(6), *_statistics(minibatch_stddev))
-        c += minibatch_stddev
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(6), *_made(statistics))
+        c += statistics is not None
         self.head = nn.Sequential(
             nn.Linear(c * 36, 16 * width), nn.LeakyReLU(0.2), nn.Linear(16 * width, 1)
         )
@@ -54,7 +58,7 @@ class PatchCritic(nn.Module):
 
     ``layers=3`` sees patches of 70x70 pixels, 0 of 1x1, 1 of 16x16 and 5 of 286x286. `norm` is
     "batch" (the paper's), "instance" (CycleGAN's) or "none"; True and False are the first and the
-    last. With `minibatch_stddev` every logit sees how much the images of a batch differ, too.
+    last. A layer of `statistics` may tell every logit of the batch as a whole.
 
     Shape: ``[N, channels, H, W] -> [N, 1, h, w]``; H and W of `minimum` and more. With
     ``features=True`` the maps of the inner layers come too: ``(logits, [features, ...])``.
@@ -66,7 +70,7 @@ class PatchCritic(nn.Module):
         width: int = 64,
         layers: int = 3,
         norm: str | bool = "batch",
-        minibatch_stddev: bool = False,
+        statistics: Layer | None = None,
     ) -> None:
         super().__init__()
         if isinstance(norm, bool):
@@ -84,8 +88,8 @@ class PatchCritic(nn.Module):
             body += norm_layers(norm, out)
             body.append(nn.LeakyReLU(0.2))
             c = out
-        body += _statistics(minibatch_stddev)
-        body.append(nn.Conv2d(c + minibatch_stddev, 1, kernel, 1, pad))
+        body += _made(statistics)
+        body.append(nn.Conv2d(c + (statistics is not None), 1, kernel, 1, pad))
         self.body = nn.Sequential(*body)
         self.minimum = 3 * 2**layers if layers else 2
         """The smallest side of an image that it takes."""
@@ -124,11 +128,11 @@ class MultiscaleCritic(nn.Module):
         layers: int = 3,
         scales: int = 3,
         norm: str | bool = "instance",
-        minibatch_stddev: bool = False,
+        statistics: Layer | None = None,
     ) -> None:
         super().__init__()
         self.critics = nn.ModuleList(
-            PatchCritic(channels, width, layers, norm, minibatch_stddev) for _ in range(scales)
+            PatchCritic(channels, width, layers, norm, statistics) for _ in range(scales)
         )
         # Without the border's zeros in its means.
         self.pool = nn.AvgPool2d(3, 2, 1, count_include_pad=False)
@@ -186,9 +190,8 @@ class UNetCritic(nn.Module):
         return logits
 
 
-def _statistics(wanted: bool) -> list[nn.Module]:
-    """What a critic sees of a batch as a whole: one channel more."""
-    return [MinibatchStdDev()] if wanted else []
+def _made(statistics: Layer | None) -> list[nn.Module]:
+    return [statistics()] if statistics else []
 
 
 def receptive_field(critic: PatchCritic) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import core
-from ..recipe import Adversary
+from ..recipe import Adversary, Recipe
 from ..recipe import Penalty as PenaltySpec
 
 
@@ -44,3 +44,15 @@ def noise(adversary: Adversary) -> core.InstanceNoise | None:
     if not adversary.noise:
         return None
     return core.InstanceNoise(adversary.noise, adversary.noise_until)
+
+
+def health(recipe: Recipe) -> core.Health:
+    """The monitor, which advises what the recipe can say."""
+    adversary = recipe.adversary
+    # Wasserstein's critic is meant to be far ahead: it cannot have won.
+    wasserstein = adversary is not None and adversary.loss == "wasserstein"
+    settable = hasattr(getattr(adversary, "critic", None), "minibatch_stddev")
+    return core.Health(
+        accuracy=None if wasserstein else 0.95,
+        statistics="adversary.critic.minibatch_stddev" if settable else "MinibatchStdDev",
+    )

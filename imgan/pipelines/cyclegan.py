@@ -15,8 +15,9 @@ from ..data.prepared import Form
 from ..data.sets import unpaired_sets
 from ..data.translation import Unpaired, load_unpaired
 from ..model_file import Card, NetworkCard
-from ..networks import build, build_critic
+from ..networks import build
 from ..recipe import CycleGANRecipe
+from .critics import make_critic
 from .fidelity import DISTANCES
 from .init import start_from
 from .pictures import rows, shown
@@ -64,8 +65,7 @@ class CycleGAN:
         if recipe.adversary:
             spec = recipe.adversary.critic
             for number, way in enumerate(self._ways):
-                arguments = spec.model_dump(exclude={"name"}) | {"channels": counts[way.other]}
-                self.networks[f"critic_{way.other}"] = build_critic(spec.name, arguments)
+                self.networks[f"critic_{way.other}"] = make_critic(spec, counts[way.other])
                 self._histories[way.other] = ImageHistory(
                     recipe.adversary.history, recipe.seed + number
                 )

@@ -25,6 +25,16 @@ class Fidelity:
         self._distance = LpipsDistance(lpips.backbone, lpips.weights) if lpips else None
 
     @property
+    def name(self) -> str:
+        """What is paid, by its names: ``l1``, ``mse + perceptual``."""
+        paid = {
+            self._pixel.kind: self._pixel.weight > 0,
+            "perceptual": self._perceptual is not None,
+            "lpips": self._lpips is not None,
+        }
+        return " + ".join(name for name, is_paid in paid.items() if is_paid)
+
+    @property
     def modules(self) -> tuple[nn.Module, ...]:
         """The fixed networks in it."""
         return tuple(m for m in (self._features, self._distance) if m is not None)

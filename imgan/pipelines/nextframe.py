@@ -13,8 +13,9 @@ from .. import __version__
 from ..core import AdversarialStep, Log
 from ..errors import ImganError
 from ..model_file import Card, NetworkCard
-from ..networks import build, build_critic
+from ..networks import build
 from ..recipe.nextframe import ClipData, NextFrameRecipe
+from .critics import make_critic
 from .fidelity import DISTANCES
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress, Stream
@@ -40,10 +41,8 @@ class NextFrame:
         self._parent = start_from(self.networks, recipe.init) if recipe.init else None
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
-            spec = recipe.adversary.critic
-            seen = {"channels": (recipe.past + 2 * recipe.horizon) * recipe.channels}
-            critic = build_critic(spec.name, spec.model_dump(exclude={"name"}) | seen)
-            self.networks["critic"] = critic
+            seen = (recipe.past + 2 * recipe.horizon) * recipe.channels
+            self.networks["critic"] = make_critic(recipe.adversary.critic, seen)
             self.critics = ("critic",)
         self.frozen: tuple[nn.Module, ...] = ()
         self._skipped: dict[str, str] = {}

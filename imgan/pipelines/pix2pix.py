@@ -15,8 +15,9 @@ from ..data.prepared import Form
 from ..data.sets import sets_for
 from ..data.translation import Pairs, load_pairs
 from ..model_file import Card, NetworkCard
-from ..networks import build, build_critic
+from ..networks import build
 from ..recipe import Pix2PixRecipe
+from .critics import make_critic
 from .fidelity import Fidelity
 from .init import start_from
 from .pictures import rows, shown
@@ -39,10 +40,8 @@ class Pix2Pix:
         self._parent = start_from(self.networks, recipe.init) if recipe.init else None
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
-            spec = recipe.adversary.critic
-            seen = {"channels": recipe.channels + recipe.out_channels}
-            critic = build_critic(spec.name, spec.model_dump(exclude={"name"}) | seen)
-            self.networks["critic"] = critic
+            seen = recipe.channels + recipe.out_channels
+            self.networks["critic"] = make_critic(recipe.adversary.critic, seen)
             self.critics = ("critic",)
         self._fidelity = Fidelity(recipe.pixel, recipe.perceptual, recipe.lpips)
         self.frozen = self._fidelity.modules
@@ -133,7 +132,7 @@ class Pix2Pix:
             bit_depth=recipe.bits,
             size_multiple=recipe.generator.size_multiple,
             reach=getattr(self.networks["generator"], "reach", None),
-            cost="adversarial" if recipe.adversary else recipe.pixel.kind,
+            cost="adversarial" if recipe.adversary else self._fidelity.name,
             licence=recipe.licence,
             notes=recipe.notes,
             version=__version__,

@@ -14,8 +14,9 @@ from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.photos import Crops, PhotoSet, load_photos, summary
 from ..model_file import Card, NetworkCard
-from ..networks import build, build_critic
+from ..networks import build
 from ..recipe import SRGANRecipe
+from .critics import make_critic
 from .fidelity import Fidelity
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
@@ -45,13 +46,8 @@ class SRGAN:
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
-            spec = recipe.adversary.critic
-            critic = build_critic(
-                spec.name,
-                spec.model_dump(exclude={"name"})
-                | {"channels": 6 if recipe.adversary.detail else 3},
-            )
-            self.networks["critic"] = critic
+            seen = 6 if recipe.adversary.detail else 3
+            self.networks["critic"] = make_critic(recipe.adversary.critic, seen)
             self.critics = ("critic",)
         self._fidelity = Fidelity(recipe.pixel, recipe.perceptual, recipe.lpips)
         self.frozen = self._fidelity.modules
@@ -125,7 +121,7 @@ class SRGAN:
             networks={"generator": self._generator},
             scale=recipe.scale,
             reach=getattr(self.networks["generator"], "reach", None),
-            cost="adversarial" if recipe.adversary else recipe.pixel.kind,
+            cost="adversarial" if recipe.adversary else self._fidelity.name,
             licence=recipe.licence,
             notes=recipe.notes,
             version=__version__,

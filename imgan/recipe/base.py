@@ -299,11 +299,19 @@ class Base(Strict):
 
     @model_validator(mode="after")
     def _batches(self) -> Base:
+        self.check_batches(1)
+        return self
+
+    def check_batches(self, processes: int) -> None:
+        """Refuse batches that are too small for a critic that compares their images.
+
+        Raises:
+            ValueError: each of so many processes would show it one at a time.
+        """
         critic = getattr(getattr(self, "adversary", None), "critic", None)
-        seen = self.train.batch // self.train.accumulate
+        seen = self.train.batch // (self.train.accumulate * processes)
         if getattr(critic, "minibatch_stddev", False) and seen < 2:
             raise ValueError(
                 "critic.minibatch_stddev compares the images of a batch and the critic sees one at "
                 "a time; raise train.batch, or set it to false"
             )
-        return self

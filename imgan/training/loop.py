@@ -6,16 +6,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import gather_object, set_seed
 from torch import nn
 
-from ..core import EMA, AdversarialStep, Health, Log, NotFinite
+from ..core import EMA, AdversarialStep, Log, NotFinite
 from ..errors import ImganError, Stopped
 from ..files import write_json
+from ..model_file import Card
 from ..pipelines import make_pipeline
-from ..pipelines.costs import gan_loss, noise, penalty
+from ..pipelines.costs import gan_loss, health, noise, penalty
 from ..pipelines.pipeline import Batch, Choosing, Pipeline
 from ..recipe import Recipe
 from . import checkpoint
@@ -29,7 +31,12 @@ from .schedule import rate_factor
 from .stream import Portions, stream
 
 AGREE_EVERY = 8
-"""Steps between two looks of several processes at whether one was asked to stop."""
+"""Steps between two looks of several GPUs at whether one was asked to stop; a look makes them wait.
+Processors look at every step: beside theirs it is nothing, and a launcher waits for seconds only.
+"""
+
+LONGEST = 600
+"""Seconds of work that a power cut may cost: where steps are slow checkpoints come oftener."""
 
 
 class Trainer:
@@ -63,25 +70,44 @@ class Trainer:
     ) -> None:
         self.recipe, self.folder = recipe, RunFolder(out)
         self.folder.check(recipe, resume)
-        self.accelerator = make_accelerator(recipe, out, device)
+        state, warnings = checkpoint.load(self.folder.checkpoints)
+        began = state.get("precision") if state else None
+        self.accelerator = make_accelerator(recipe, out, device, began)
         main = self.accelerator.is_main_process
         set_seed(recipe.seed)
-        self.pipeline = pipeline or make_pipeline(recipe)
+        # A run that goes on has its weights, and may have outlived those that it began from.
+        fresh = recipe.model_copy(update={"init": None}) if state else recipe
+        self.pipeline = pipeline or make_pipeline(fresh)
         self.best = Best()
         self.step_number = 0
         self._stopping = False
         self._portions()  # before the work: can the batch be shared out?
+        try:
+            recipe.check_batches(self.accelerator.num_processes)
+        except ValueError as error:
+            raise ImganError(str(error)) from None
         self.display = Display(main and not quiet, recipe.train.steps, task, later)
-        with self.accelerator.main_process_first():  # it fills the cache, the others read it
-            self.dataset = self.pipeline.dataset(folders, self._decoding)
+        for warning in warnings:
+            self.display.say(warning)
+        try:
+            with self.accelerator.main_process_first():  # it fills the cache, the others read it
+                self.dataset = self.pipeline.dataset(folders, self._decoding)
+        except RuntimeError as error:
+            processes = self.accelerator.num_processes
+            raise explained(error, processes, out, self._last()) from error
         skipped = self.pipeline.data_card()["skipped"]
         for file, reason in skipped.items():
             self.display.say(f"skipped {file}: {reason}")
         if skipped:
             self.display.say(f"{len(skipped)} files in all are skipped")
-        self.health = Health(accuracy=None if _wasserstein(recipe) else 0.95)
+        self.health = health(recipe)
         self._prepare()
-        self._resume()
+        self._parent = self.pipeline.card().parent
+        if state:
+            self._resume(state)
+        self.outputs = Outputs(
+            recipe, self.folder, self.pipeline, self.ema, self.best, self._parent, self.precision
+        )
 
     # -- setting up ------------------------------------------------------------------------------
 
@@ -114,7 +140,6 @@ class Trainer:
             nn.ModuleDict({r: n for r, n in own.items() if r not in self.pipeline.critics}),
             train.ema,
         )
-        self.outputs = Outputs(self.recipe, self.folder, self.pipeline, self.ema, self.best)
         self.game = AdversarialStep(
             players,
             critics or None,
@@ -135,13 +160,13 @@ class Trainer:
         if done == total or done % 20 == 0:
             self.display.say(f"read: {done} of {total}")
 
-    def _resume(self) -> None:
-        """Go on from the newest checkpoint that can be read, if there is one."""
-        state, warnings = checkpoint.load(self.folder.checkpoints)
-        for warning in warnings:
-            self.display.say(warning)
-        if state is None:
-            return
+    @property
+    def precision(self) -> str:
+        """What is computed in: ``bf16`` or ``float32``."""
+        return "bf16" if self.accelerator.mixed_precision == "bf16" else "float32"
+
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
         if state["data"] != self.dataset.fingerprint:
             raise ImganError(
                 f"the data is not what the run in {self.folder.path} was started on; give the same "
@@ -156,6 +181,8 @@ class Trainer:
         self.best.load_state_dict(state.get("best", {}))
         own = state["processes"]
         self.pipeline.load_state_dict(own[self.accelerator.process_index % len(own)])
+        if parent := state.get("parent"):
+            self._parent = Card.model_validate(parent)
         self.step_number = state["step"]
         self.display.start = self.step_number
         self.display.say(f"goes on at step {self.step_number}")
@@ -251,20 +278,21 @@ class Trainer:
     def _loop(self) -> None:
         train, batches = self.recipe.train, self.batches()
         self._clock, self._clock_step = time.monotonic(), self.step_number
+        self._saved = time.monotonic()
         if self.step_number == 0:
             self._preview()
         while self.step_number < train.steps:
             self.step(batches)
             n, last = self.step_number, self.step_number == train.steps
             self.display.advance(n)
-            stopping = self._agreed_to_stop()
+            stopping, due = self._agreed()
             if last or n % train.validate_every == 0:
                 self._validate()
             if last or n % train.log_every == 0:
                 self._report()
             if last or n % train.preview_every == 0:
                 self._preview()
-            if last or stopping or n % train.checkpoint_every == 0:
+            if last or stopping or due or n % train.checkpoint_every == 0:
                 self._save()
             if stopping and not last:
                 raise Stopped(f"stopped at step {n}; the same command goes on from there")
@@ -283,14 +311,20 @@ class Trainer:
         shown = ", ".join(f"{name} {value:.3f}" for name, value in known.items())
         self.display.say(f"step {self.step_number}: {shown}")
 
-    def _agreed_to_stop(self) -> bool:
-        """Whether any process was asked to stop: all must leave the loop at the same step."""
+    def _agreed(self) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether a checkpoint is due by the clock.
+
+        All processes must do the same at the same step.
+        """
+        own = self._stopping, time.monotonic() - self._saved > LONGEST
         if self.accelerator.num_processes == 1:
-            return self._stopping
-        if self.step_number % AGREE_EVERY:
-            return False
-        asked = torch.tensor(float(self._stopping), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked, "sum") > 0)
+            return own
+        device = self.accelerator.device
+        if device.type != "cpu" and self.step_number % AGREE_EVERY:
+            return False, False
+        anyone = self.accelerator.reduce(torch.tensor(own, dtype=torch.float, device=device), "sum")
+        stopping, due = (anyone > 0).tolist()
+        return stopping, due
 
     def _report(self) -> None:
         report = self.health.report()
@@ -328,12 +362,15 @@ class Trainer:
                 "game": self.game.state_dict(),
                 "best": self.best.state_dict(),
                 "processes": processes,
+                "precision": self.precision,
+                "parent": self._parent and self._parent.model_dump(mode="json"),
             }
             checkpoint.save(
                 self.folder.checkpoints, self.step_number, state, self.recipe.train.keep
             )
             self.outputs.model(self.step_number, self.metrics.rows)
             self.outputs.page(self.display.say)
+        self._saved = time.monotonic()
         self.accelerator.wait_for_everyone()
 
     # -- ending ----------------------------------------------------------------------------------
@@ -350,8 +387,3 @@ class Trainer:
         # gloo can abort at exit while prepared objects are alive.
         self.accelerator.free_memory()
         self.accelerator.end_training()
-
-
-def _wasserstein(recipe: Recipe) -> bool:
-    """Whether the critic is meant to be far ahead, so that it cannot have won."""
-    return recipe.adversary is not None and recipe.adversary.loss == "wasserstein"

@@ -13,7 +13,7 @@ from ..core import EMA
 from ..data.translation import PREVIEW
 from ..errors import ImganError
 from ..files import replacing
-from ..model_file import read_card, save_model
+from ..model_file import Card, read_card, save_model
 from ..pipelines.pipeline import Choosing, Pipeline, Stream
 from ..recipe import Recipe, published
 from .best import Best
@@ -24,9 +24,19 @@ class Outputs:
     """Written by the main process alone, of the averaged networks."""
 
     def __init__(
-        self, recipe: Recipe, folder: RunFolder, pipeline: Pipeline, ema: EMA, best: Best
+        self,
+        recipe: Recipe,
+        folder: RunFolder,
+        pipeline: Pipeline,
+        ema: EMA,
+        best: Best,
+        parent: Card | None,
+        precision: str,
     ) -> None:
-        self._recipe, self._folder, self._pipeline = recipe, folder, pipeline
+        # In the card stands what it was computed in, whatever was chosen by the machine.
+        train = recipe.train.model_copy(update={"precision": precision})
+        self._recipe = recipe.model_copy(update={"train": train})
+        self._folder, self._pipeline, self._parent = folder, pipeline, parent
         self._ema, self._best = ema, best
 
     def preview(self, step: int, dataset: Stream, device: torch.device) -> None:
@@ -55,6 +65,7 @@ class Outputs:
         """The model file, with at most about a hundred rows of the log in its card."""
         card = self._pipeline.card()
         card.recipe = published(self._recipe)
+        card.parent = self._parent
         data = self._pipeline.data_card()
         card.data = data | {"skipped": len(data["skipped"])}
         rows = [{name: value for name, value in row.items() if name != "warnings"} for row in log]

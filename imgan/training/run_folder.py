@@ -19,6 +19,7 @@ from . import checkpoint
 _FREE = {
     "train.steps",
     "train.workers",
+    "train.accumulate",
     "train.log_every",
     "train.preview_every",
     "train.checkpoint_every",

@@ -30,9 +30,15 @@ class LostProcess(ImganError):
     """Another process of the run has ended."""
 
 
-def make_accelerator(recipe: Recipe, out: Path, device: str | None) -> Accelerator:
-    """Device, precision, processes and tracker of a run."""
-    chosen, dtype = choose(device, recipe.train.precision)
+def make_accelerator(
+    recipe: Recipe, out: Path, device: str | None, began: str | None = None
+) -> Accelerator:
+    """Device, precision, processes and tracker of a run.
+
+    `began` is the precision that a run which goes on was begun in: it stays, on any processor.
+    """
+    wanted = recipe.train.precision
+    chosen, dtype = choose(device, began if began and wanted == "auto" else wanted)
     # A process may train one recipe after another, and Accelerate keeps the first one's precision.
     AcceleratorState._reset_state()
     if not torch.distributed.is_initialized():
@@ -92,7 +98,7 @@ def explained(error: Exception, processes: int, folder: Path, last: str) -> Exce
     if is_out_of_memory(error):
         return ImganError(
             "the device has not the memory for a step; set train.accumulate to 2 or more, or "
-            "train.batch or the images smaller."
+            f"train.batch or the images smaller. {last}"
         )
     return error
 

@@ -52,6 +52,14 @@ def test_names_are_no_markup(folder, tmp_path):
     assert "a [edit].png" in run("evaluate", "bicubic", tmp_path / "b", "--scale", 2).output
 
 
+def test_where_the_work_is_is_no_markup():
+    from rich.text import Text
+
+    from imgan.cli.evaluate import _image
+
+    assert Text.from_markup(_image("runs/[/b]/m", 0, 2)).plain == "runs/[/b]/m: image 1 of 2"
+
+
 def test_figures_are_shown_even_where_the_json_cannot_be_written(folder):
     nowhere = folder / "casa-mila.png" / "out.json"  # in a file
     result = run("evaluate", "bicubic", folder, "--json", nowhere)

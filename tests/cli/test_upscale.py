@@ -224,7 +224,7 @@ def test_pipes(here, run) -> None:
         (["a.png", "b.png", "-o", "-"], "takes one image"),
         (["a.png", "sub/a.png", "-o", "out"], "would both become"),
         (["bad.png"], "bad.png is not an image"),
-        (["a.png", "--realism", "0.5"], "cannot go with a model of"),
+        (["a.png", "--realism", "0.5"], "cannot go with a named model"),
         (["wide.png", "--format", "webp", "--scale", "16"], "WEBP holds at most"),
     ],
 )
@@ -482,3 +482,42 @@ def test_realism_and_the_twins_that_are_meant_by_default(here) -> None:
     smaller = [made("--scale", "2", *more) for more in (["--realism", "1"], [])]
     assert np.array_equal(smaller[0], made("--model", "x2-adversarial"))
     assert not np.array_equal(*smaller)
+
+
+def test_a_stopped_batch_of_several_formats_goes_on_with_its_quality(here, run) -> None:
+    photo("a.jpg")
+    photo("b.png")
+    command = ("a.jpg", "b.png", "--quality", "80")
+    assert run(*command).exit_code == 0
+    Path("b_x4.png").unlink()  # as if it had been stopped before
+    assert run(*command).exit_code == 0
+    assert Path("b_x4.png").exists()
+    result = run("a.jpg", "-o", "-", "--format", "png", "--quality", "80")
+    assert "png to the standard output loses nothing" in str(result.exception)
+
+
+def test_what_comes_to_be_meanwhile_is_not_replaced(here, run, monkeypatch) -> None:
+    from imgan.inference.upscale import Upscaler
+
+    def image(self, *arguments):
+        photo("a_x4.png", (3, 3))
+        return whole(self, *arguments)
+
+    whole = Upscaler.image
+    monkeypatch.setattr(Upscaler, "image", image)
+    photo("a.png")
+    assert "has been written meanwhile" in str(run("a.png").exception)
+    assert pil.open("a_x4.png").size == (3, 3)
+    assert run("a.png", "--overwrite").exit_code == 0
+    assert pil.open("a_x4.png").size == (32, 24)
+
+
+def test_an_animation_that_memory_does_not_hold_is_refused_at_once(here, run, monkeypatch) -> None:
+    monkeypatch.setattr("imgan.inference.memory.free_memory", lambda device: 100_000)
+    frames = [pil.new("RGB", (40, 40), (20 * i, 0, 0)) for i in range(4)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:])
+    photo("b.png", (40, 40))
+    result = run("a.gif", "b.png")
+    assert result.exit_code == 1
+    assert "a_x4.gif: 4 frames of 160x160 take 0.0 GB of memory" in result.stderr
+    assert Path("b_x4.png").exists()

@@ -96,6 +96,9 @@ def test_damaged_large_and_hostile_arrays(tmp_path, monkeypatch) -> None:
     with pytest.raises(ImganError, match=r"a\.npy is damaged"):
         read_image("a.npy")
     assert not Path("ran-code").exists()
+    Path("open.npy").write_bytes(b"\x93NUMPY\x01\x00\x20\x00{'descr': '|u1', 'shape': (3,   ")
+    with pytest.raises(ImganError, match=r"open\.npy is damaged"):
+        read_image("open.npy")
     np.save("b.npy", np.zeros((40, 40), np.uint8))
     Path("cut.npy").write_bytes(Path("b.npy").read_bytes()[:-9])
     with pytest.raises(ImganError, match=r"cut\.npy is damaged"):

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from imgan.data import photos as module
+from imgan.data.arrays import OPEN
 from imgan.data.photos import Crops, find_photos, load_photos
 from imgan.errors import ImganError
 
@@ -233,7 +234,8 @@ def test_pickles_hold_files_and_not_pixels(photos):
     assert len(packed) < 1000 * (1 + len(found.paths))
     back = pickle.loads(packed)
     assert back.paths == found.paths
-    for one, other in zip(found.high + found.low, back.high + back.low, strict=True):
+    both = ([*photos.high, *photos.low] for photos in (found, back))
+    for one, other in zip(*both, strict=True):
         assert isinstance(other, np.memmap)
         assert np.array_equal(one, other)
     plain = module.PhotoSet(high=[np.ones((2, 2, 3), np.uint8)])
@@ -256,3 +258,27 @@ def test_an_array_that_is_no_photo_is_skipped(tmp_path, photos):
     np.save(tmp_path / "deep.npy", np.zeros((100, 100, 5), np.uint8))
     found = load_photos([photos, tmp_path / "deep.npy"], 4, 64)
     assert "it has 5 channels" in found.skipped[tmp_path / "deep.npy"]
+
+
+def test_any_number_of_photos_takes_few_open_files(tmp_path):
+    """A map holds its file open, of which a process may have a few hundred."""
+    resource = pytest.importorskip("resource")
+    for i in range(90):
+        Image.new("RGB", (16, 16), (i, 0, 0)).save(tmp_path / f"{i:02d}.png")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 2 * OPEN + 20, limits[1]))
+    try:
+        crops = Crops(load_photos([tmp_path], 2, 16), 2, 8, 0, seed=0)
+        assert len({int(crops[i]["high"][0, 0, 0]) for i in range(500)}) > 80
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_name_of_another_encoding(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.png")
+    try:
+        Image.new("RGB", (16, 16)).save(path)
+    except (OSError, UnicodeError):
+        pytest.skip("not on this file system")
+    assert load_photos([tmp_path], 2, 16).paths == [path]

@@ -105,13 +105,14 @@ def test_a_path_gives_a_pillow_image(twins) -> None:
 
 def test_a_pillow_image_keeps_its_notes_with_the_size_of_now(twins) -> None:
     exif = pil.Exif()
-    exif[0x010F], exif[0x0112] = "Maker", 6
+    exif[0x010F], exif[0x0112], exif[256], exif[257] = "Maker", 6, 16, 12
     exif.get_ifd(0x8769).update({0xA002: 16, 0xA003: 12})
     image = pil.new("RGB", (16, 12))
     image.info["exif"] = exif.tobytes()
     notes = upscale(image, 2).getexif()
     assert (notes[0x010F], notes[0x0112]) == ("Maker", 6)  # the pixels were not turned
     assert notes.get_ifd(0x8769) == {0xA002: 32, 0xA003: 24}
+    assert (notes[256], notes[257]) == (32, 24)
     image.getexif()[0x010F] = "Other"  # and not yet in a file
     assert upscale(image, 2).getexif()[0x010F] == "Other"
 
@@ -272,7 +273,7 @@ def test_target(target, size) -> None:
         ({"width": 5000}, "more than the 16 times"),
         ({"fit": "crop"}, "fit is one of"),
         ({"realism": 1.1}, "realism is from 0 to 1"),
-        ({"realism": 0.1, "model": "x4-mse"}, "cannot go with a model of"),
+        ({"realism": 0.1, "model": "x4-mse"}, "cannot go with a named model"),
         ({"model": "x9-mse"}, "there is no model x9-mse"),
         ({"tile": 4}, "tile is at least 16"),
         ({"batch": 0}, "batch is at least 1"),

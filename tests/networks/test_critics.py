@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from imgan.core import MinibatchStdDev
 from imgan.networks import CRITICS, MultiscaleCritic, PatchCritic, build_critic
 from imgan.networks.blocks import InstanceNorm
 from imgan.networks.critics import receptive_field
@@ -96,14 +97,15 @@ def test_critics_are_built_by_name():
 
 
 @pytest.mark.parametrize("name", ["srgan", "patch", "multiscale"])
-def test_minibatch_stddev_tells_a_batch_of_one_picture_from_one_of_several(name):
+def test_statistics_tell_a_batch_of_one_picture_from_one_of_several(name):
     """The same picture is scored otherwise among its like than among others."""
     torch.manual_seed(0)
     arguments = {"width": 4, "norm": False}
     images = torch.rand(4, 3, 96, 96, dtype=torch.float64)
     alike = images[:1].repeat(4, 1, 1, 1)
     for wanted in (True, False):
-        critic = build_critic(name, arguments | {"minibatch_stddev": wanted}).double()
+        layer = {"statistics": MinibatchStdDev if wanted else None}
+        critic = build_critic(name, arguments | layer).double()
         among, alone = critic(images), critic(alike)
         if name == "multiscale":
             among, alone = among[0], alone[0]

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from imgan.networks.vgg import VGG19Features
-from imgan.pipelines.srgan import with_detail
-from tests.training.runs import trainer
+from imgan.pipelines.srgan import SRGAN, with_detail
+from tests.training.runs import recipe, trainer
 
 
 def rows(out):
@@ -109,3 +109,20 @@ def test_the_preview_shows_input_output_and_truth(tmp_path):
     assert picture.shape == (3, 16, 48)
     assert torch.equal(picture[:, :, 32:], item["high"].float() / 255)
     assert torch.equal(picture[:, ::2, :16:2], item["low"].float() / 255)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost"),
+    [
+        ({}, "l1"),
+        ({"pixel": {"kind": "mse"}}, "mse"),
+        ({"lpips": {"backbone": "squeeze"}}, "l1 + lpips"),
+        ({"pixel": {"kind": "mse", "weight": 0.0}, "lpips": {"backbone": "squeeze"}}, "lpips"),
+        ({"lpips": {"backbone": "squeeze"}, "adversary": {}}, "adversarial"),
+    ],
+)
+def test_the_card_says_what_was_paid(changes, cost, monkeypatch) -> None:
+    """Nothing but squared error alone may be called the MSE twin's."""
+    monkeypatch.setattr("imgan.pipelines.fidelity.LpipsDistance", lambda *_: torch.nn.Identity())
+    made = recipe(**({"adversary": None, "data__crop": 16} | changes))
+    assert SRGAN(made).card().cost == cost

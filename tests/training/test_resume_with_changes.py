@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from imgan.errors import ImganError
+from imgan.model_file import read_card
 from imgan.training import checkpoint
 from tests.training.runs import trainer
 
@@ -48,3 +49,46 @@ def test_a_missing_tracker_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("imgan.training.runtime.find_spec", lambda name: None)
     with pytest.raises(ImganError, match="pip install tensorboard"):
         trainer(tmp_path, train__tracker="tensorboard")
+
+
+def test_a_run_outlives_the_weights_that_it_began_from(tmp_path):
+    parent = trainer(tmp_path / "parent", steps=1, adversary=None).run()
+    run = {"init": str(parent)}
+    trainer(tmp_path / "run", 2, **run).run()
+    parent.unlink()
+    card = read_card(trainer(tmp_path / "run", 4, **run).run())
+    assert card.parent is not None
+    assert (card.steps, card.parent.steps, card.recipe["init"]) == (4, 1, "model.safetensors")
+
+
+def test_precision_is_chosen_once(tmp_path, monkeypatch):
+    """By the processor that the run began on; the card says which it was."""
+    for fast in (True, False):
+        monkeypatch.setattr("imgan.inference.device.fast_bf16", lambda device, fast=fast: fast)
+        run = trainer(tmp_path, 2 if fast else 4, train__precision="auto")
+        assert run.accelerator.mixed_precision == "bf16"
+        assert read_card(run.run()).recipe["train"]["precision"] == "bf16"
+
+
+def test_parts_may_be_smaller_when_memory_was_too_short(tmp_path):
+    trainer(tmp_path, 2).run()
+    run = trainer(tmp_path, 4, train__accumulate=2)
+    assert run.step_number == 2
+    run.run()
+
+
+def test_slow_steps_are_saved_by_the_clock(tmp_path, monkeypatch):
+    monkeypatch.setattr("imgan.training.loop.LONGEST", -1)
+    trainer(tmp_path, 3, train__checkpoint_every=1000).run()
+    assert [p.name for p in checkpoint.found(tmp_path / "checkpoints")] == [
+        "step-00000003.pt",
+        "step-00000002.pt",
+    ]
+
+
+def test_the_critic_that_compares_images_is_not_shown_one(tmp_path, monkeypatch):
+    critic = {"name": "patch", "width": 4, "layers": 1, "minibatch_stddev": True, "norm": "none"}
+    processes = property(lambda self: 4)
+    monkeypatch.setattr("accelerate.Accelerator.num_processes", processes)
+    with pytest.raises(ImganError, match="the critic sees one at a time; raise train.batch"):
+        trainer(tmp_path, 2, adversary__critic=critic)
