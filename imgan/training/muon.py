@@ -120,7 +120,11 @@ def orthogonal(matrices: Tensor, rounds: int = 5) -> Tensor:
 
 
 def split(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The hidden weights of a network, and its others: first and last layer, biases, norms."""
+    """The hidden weights of a network, and its others: first and last layer, biases, norms.
+
+    First and last are meant by the order in which a module holds its layers: of one with several
+    ends the others count as hidden.
+    """
     weights = [p for p in module.parameters() if p.ndim >= 2]
     hidden = weights[1:-1]
     inner = {id(p) for p in hidden}
