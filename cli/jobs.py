@@ -179,7 +179,7 @@ def _one(
     width, height, channels = work.result(image)
     name = str(job.target or "the output")
     check_fits(name, format, (width, height), len(image.frames), channels, image.one_size)
-    check_memory(name, (width, height), len(image.frames))
+    check_memory(name, image, (width, height))
     _check_free(job, overwrite)
     result = work.image(image, report)
     _check_free(job, overwrite)

@@ -81,8 +81,14 @@ def adapt(
 
         tsne_there()
     earlier = Classifier(before, device) if before else None  # its faults cost nothing
-    pipeline = Dann(recipe, features)
-    trainer = Trainer(recipe, folders, out, device=device, quiet=quiet, pipeline=pipeline)
+
+    def make(one: Recipe) -> Dann:
+        assert isinstance(one, DannRecipe)
+        return Dann(one, features)
+
+    trainer = Trainer(recipe, folders, out, device=device, quiet=quiet, make=make)
+    pipeline = trainer.pipeline
+    assert isinstance(pipeline, Dann)
     main = trainer.accelerator.is_main_process
     labelled = None if recipe.data.target_labels else recipe.data.sources
     score = partial(evaluate_features, attribute=recipe.data.attribute, labelled=labelled)

@@ -37,13 +37,15 @@ class Maps:
     Other processes get the names of the files alone.
     """
 
-    def __init__(self, files: Iterable[Path] = ()) -> None:
+    def __init__(self, files: Iterable[Path] = (), shapes: Iterable[tuple[int, ...]] = ()) -> None:
         self._files = list(files)
+        self.shapes = list(shapes)
         self._mapped = lru_cache(OPEN)(mapped)
 
-    def append(self, file: Path) -> None:
-        """Have one more."""
+    def append(self, file: Path, shape: tuple[int, ...]) -> None:
+        """Have one more, of a shape that is known."""
         self._files.append(file)
+        self.shapes.append(shape)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -54,8 +56,8 @@ class Maps:
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return map(self._mapped, self._files)
 
-    def __getstate__(self) -> list[Path]:
-        return self._files
+    def __getstate__(self) -> dict[str, Any]:
+        return {"files": self._files, "shapes": self.shapes}
 
-    def __setstate__(self, files: list[Path]) -> None:
-        Maps.__init__(self, files)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Maps.__init__(self, **state)

@@ -321,14 +321,15 @@ def _timing(image: Image, format: str) -> dict[str, Any]:
 def _hundredths(durations: list[int]) -> list[int]:
     """Milliseconds as GIFs have them, in tens: what is rounded off goes to the next frame.
 
-    Two tens are the least for a frame that lasts longer than one: viewers play one as ten.
+    Two tens are the least for a frame that lasts longer than one, as viewers play one as ten; the
+    time that this adds is not taken from others.
     """
     rounded, owed = [], 0
     for duration in durations:
         owed += duration
         shown = max(10 * round(owed / 10), 20 if duration > 10 else 0)
         rounded.append(shown)
-        owed -= shown
+        owed = max(owed - shown, -5)
     return rounded
 
 

@@ -39,13 +39,16 @@ def exif(opened: pil.Image) -> tuple[bytes, int]:
         return b"", 1  # a picture is worth reading without its notes
 
 
-def exif_held(image: pil.Image) -> bytes:
-    """The EXIF block of a Pillow image, with what was changed since it was opened."""
+def exif_held(image: pil.Image) -> bytes | None:
+    """The EXIF block of a Pillow image, with what was changed since it was opened.
+
+    None if it is damaged, nothing if all was taken out.
+    """
     try:
         block = _block(image)
         return block.tobytes() if len(block) else b""
     except DAMAGED:
-        return b""
+        return None
 
 
 def _block(opened: pil.Image) -> pil.Exif:

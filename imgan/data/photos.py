@@ -1,7 +1,7 @@
 """A folder of photos as an endless, repeatable stream of training crops.
 
-Decoding is the bottleneck of training on photos (tens of milliseconds a photo against tens of
-microseconds a crop), so each photo is decoded once into a cache of raw pixels, together with its
+Decoding is the bottleneck of training on photos (tens of milliseconds a photo against a fraction
+of one a crop), so each photo is decoded once into a cache of raw pixels, together with its
 low-resolution twin, and crops are cut from the memory-mapped cache. Crop number i is a function of
 (seed, i) alone: the position in the stream is the whole state of the data.
 """
@@ -78,7 +78,7 @@ class PhotoSet:
     @property
     def megapixels(self) -> float:
         """Size of all photos together."""
-        return float(sum(a.shape[0] * a.shape[1] for a in self.high)) / 1e6
+        return float(sum(height * width for height, width, _ in self.high.shapes)) / 1e6
 
 
 class _Unusable(Exception):
@@ -111,14 +111,14 @@ def load_photos(
         jobs = [pool.submit(_cached, path, scale, smallest, part) for path, part in tasks]
         for done, ((path, part), job) in enumerate(zip(tasks, jobs, strict=True), 1):
             try:
-                high, low = job.result()
+                files, shapes = job.result()
             except _Unusable as error:
                 if part == min(shrink):  # smaller ones may be too small
                     photos.skipped[path] = str(error)
             else:
                 photos.paths.append(path)
-                photos.high.append(high)
-                photos.low.append(low)
+                photos.high.append(files[0], shapes[0])
+                photos.low.append(files[1], shapes[1])
             progress(done, len(tasks))
     finally:  # on Ctrl-C at once, without the photos that wait for their turn
         pool.shutdown(wait=False, cancel_futures=True)
@@ -128,11 +128,16 @@ def load_photos(
     return photos
 
 
-def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Path, Path]:
-    """The files of the photo and of its low-resolution twin, made where they are not there yet."""
+def _cached(
+    path: Path, scale: int, smallest: int, part: int
+) -> tuple[tuple[Path, Path], tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The files of the photo and of its low-resolution twin, made where they are not there yet.
+
+    Their shapes too.
+    """
     try:
         stat = path.stat()
-        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|{part}"
+        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|x{scale}|{part}|2"
     except (OSError, RuntimeError) as error:  # such as a link to nothing, or to itself
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     stem = hashlib.sha256(os.fsencode(identity)).hexdigest()[:24]
@@ -153,7 +158,7 @@ def _cached(path: Path, scale: int, smallest: int, part: int) -> tuple[Path, Pat
             "make it a folder with room that you may write to, or set IMGAN_CACHE to another one"
         ) from None
     _check_size(twins[0], smallest)
-    return high_file, low_file
+    return (high_file, low_file), (twins[0].shape, twins[1].shape)
 
 
 def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] | None:
@@ -236,10 +241,8 @@ class Crops(Dataset[dict[str, Tensor]]):
     @property
     def fingerprint(self) -> str:
         """Tells data sets apart: of the same photos and settings it is the same everywhere."""
-        shapes = [
-            (path.name, low.shape)
-            for path, low in zip(self.photos.paths, self.photos.low, strict=True)
-        ]
+        names = [path.name for path in self.photos.paths]
+        shapes = list(zip(names, self.photos.low.shapes, strict=True))
         content = repr((shapes, self.scale, self.crop, len(self.place), self.seed))
         return hashlib.sha256(content.encode()).hexdigest()
 

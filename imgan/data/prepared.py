@@ -100,7 +100,7 @@ class _Unusable(Exception):
 def _cached(path: Path, half: Half, form: Form) -> tuple[Path, tuple[int, ...]]:
     try:
         stat = path.stat()
-        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{half}|{form}|2"
+        identity = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{half}|{form}|3"
     except (OSError, RuntimeError) as error:
         raise _Unusable(getattr(error, "strerror", None) or str(error)) from None
     name = hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]

@@ -75,9 +75,11 @@ def convert(image: Any, change: Change, command: str) -> Any:
             frame = from_pil(image)
         except ValueError as error:
             raise ImganError(f"the image cannot be taken: {error}") from None
-        result = change(Image([frame], icc=profile, exif=exif_held(image)))
-        if exif := exif_of(result):
-            info["exif"] = exif
+        exif = exif_held(image)
+        result = change(Image([frame], icc=profile, exif=exif or b""))
+        if exif is not None:  # damaged notes stay as they are
+            info.pop("exif", None)
+            info |= {"exif": exif_of(result)} if exif else {}
         return _pillow(result, info | ({"icc_profile": result.icc} if result.icc else {}))
     if isinstance(image, np.ndarray):
         return _array(image, change)

@@ -9,11 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..data.pixels import Image
 from ..errors import ImganError
 
 _UNKNOWN = 4 * 2**30  # what is taken to be free where the system does not tell
-
-_HELD = 7  # bytes a pixel of a frame that waits to be written, and of its copy for the writer
 
 _WORKSPACE = 2.5
 """Memory in use over that of the maps: 1.1 to 2.3 was measured on ResNet-9 and U-Net 256."""
@@ -30,20 +29,31 @@ def free_memory(device: torch.device) -> int:
     return min(_machine(), _container())
 
 
-def check_memory(name: str, size: tuple[int, int], frames: int) -> None:
-    """Refuse an animation, or pages, that would not fit: all their frames are held at once.
+def check_memory(name: str, image: Image, size: tuple[int, int]) -> None:
+    """Refuse an animation, or pages, that would not fit: all are held until they are written.
+
+    Args:
+        name: of the result.
+        image: what becomes larger.
+        size: width and height that its first frame comes to have.
 
     Raises:
         ImganError: with the way out.
     """
-    if frames < 2:
+    if len(image.frames) < 2:
         return
-    needed = frames * size[0] * size[1] * _HELD
+    grown = size[0] * size[1] / (image.size[0] * image.size[1])
+    needed = 0.0
+    for frame in image.frames:
+        height, width, channels = frame.colour.shape
+        channels += frame.alpha is not None
+        for_writing = 1 if channels == 1 else 4  # bytes a pixel of Pillow's copy
+        needed += grown * height * width * (channels * frame.colour.itemsize + for_writing)
     free = free_memory(torch.device("cpu"))
     if needed > free:
         raise ImganError(
-            f"{name}: {frames} frames of {size[0]}x{size[1]} take {needed / 1e9:.1f} GB of memory "
-            f"and {free / 1e9:.1f} GB are free; take a smaller --scale, or fewer frames"
+            f"{name}: its {len(image.frames)} frames take {needed / 1e9:.1f} GB of memory and "
+            f"{free / 1e9:.1f} GB are free; make it smaller, or take fewer frames"
         )
 
 

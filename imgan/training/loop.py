@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from .optimizers import make_optimizer
 from .outputs import Outputs
 from .progress import Display, Metrics
 from .run_folder import RunFolder
-from .runtime import explained, make_accelerator, on_interrupt
+from .runtime import LostProcess, explained, make_accelerator, on_interrupt
 from .schedule import rate_factor
 from .stream import Portions, stream
 
@@ -49,7 +49,7 @@ class Trainer:
         resume: insist that there is one.
         device: as in `imgan.inference.device.choose`.
         quiet: show nothing on the terminal.
-        pipeline: of this recipe, where it was made with modules of the caller's own.
+        make: the pipeline of a recipe, where it is made with modules of the caller's own.
         task, later: see `Display`.
 
     Raises:
@@ -64,7 +64,7 @@ class Trainer:
         resume: bool = False,
         device: str | None = None,
         quiet: bool = False,
-        pipeline: Pipeline | None = None,
+        make: Callable[[Recipe], Pipeline] = make_pipeline,
         task: str = "step",
         later: int = 0,
     ) -> None:
@@ -76,8 +76,8 @@ class Trainer:
         main = self.accelerator.is_main_process
         set_seed(recipe.seed)
         # A run that goes on has its weights, and may have outlived those that it began from.
-        fresh = recipe.model_copy(update={"init": None}) if state else recipe
-        self.pipeline = pipeline or make_pipeline(fresh)
+        begun = state is not None and "parent" in state
+        self.pipeline = make(recipe.model_copy(update={"init": None}) if begun else recipe)
         self.best = Best()
         self.step_number = 0
         self._stopping = False
@@ -94,7 +94,10 @@ class Trainer:
                 self.dataset = self.pipeline.dataset(folders, self._decoding)
         except RuntimeError as error:
             processes = self.accelerator.num_processes
-            raise explained(error, processes, out, self._last()) from error
+            meant = explained(error, processes, out, self._last())
+            if isinstance(meant, LostProcess):  # the first one, while the others waited for it
+                raise meant from error
+            raise
         skipped = self.pipeline.data_card()["skipped"]
         for file, reason in skipped.items():
             self.display.say(f"skipped {file}: {reason}")
@@ -185,7 +188,7 @@ class Trainer:
             self._parent = Card.model_validate(parent)
         self.step_number = state["step"]
         self.display.start = self.step_number
-        self.display.say(f"goes on at step {self.step_number}")
+        self.display.say(f"goes on at step {self.step_number}, in {self.precision}")
 
     # -- one step --------------------------------------------------------------------------------
 

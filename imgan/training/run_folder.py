@@ -27,6 +27,7 @@ _FREE = {
     "train.keep",
     "train.tracker",
     "train.compile",
+    "train.precision",
     "train.optimizer.rate",
     "train.optimizer.clip",
     "adversary.optimizer.rate",

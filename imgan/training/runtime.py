@@ -38,6 +38,8 @@ def make_accelerator(
     `began` is the precision that a run which goes on was begun in: it stays, on any processor.
     """
     wanted = recipe.train.precision
+    if device in (None, "auto") and os.environ.get("ACCELERATE_USE_CPU", "").lower() == "true":
+        device = "cpu"  # as `accelerate launch --cpu` says
     chosen, dtype = choose(device, began if began and wanted == "auto" else wanted)
     # A process may train one recipe after another, and Accelerate keeps the first one's precision.
     AcceleratorState._reset_state()

@@ -117,6 +117,15 @@ def test_a_pillow_image_keeps_its_notes_with_the_size_of_now(twins) -> None:
     assert upscale(image, 2).getexif()[0x010F] == "Other"
 
 
+def test_notes_that_were_taken_out_of_a_pillow_image_stay_out(twins) -> None:
+    exif = pil.Exif()
+    exif[0x010F] = "Maker"
+    image = pil.new("RGB", (16, 12))
+    image.info["exif"] = exif.tobytes()
+    del image.getexif()[0x010F]
+    assert not upscale(image, 2).info.get("exif")
+
+
 def test_damaged_notes_of_a_pillow_image_stay_as_they_are(twins) -> None:
     image = pil.new("RGB", (16, 12))
     image.info["exif"] = b"Exif\0\0no notes"

@@ -61,6 +61,17 @@ def test_a_run_outlives_the_weights_that_it_began_from(tmp_path):
     assert (card.steps, card.parent.steps, card.recipe["init"]) == (4, 1, "model.safetensors")
 
 
+def test_a_run_of_before_keeps_its_parent(tmp_path):
+    """Whose checkpoints did not hold the parent's card."""
+    parent = trainer(tmp_path / "parent", steps=1, adversary=None).run()
+    trainer(tmp_path / "run", 2, init=str(parent)).run()
+    state, _ = checkpoint.load(tmp_path / "run" / "checkpoints")
+    del state["parent"], state["precision"]
+    checkpoint.save(tmp_path / "run" / "checkpoints", 2, state, 2)
+    card = read_card(trainer(tmp_path / "run", 4, init=str(parent)).run())
+    assert card.parent is not None
+
+
 def test_precision_is_chosen_once(tmp_path, monkeypatch):
     """By the processor that the run began on; the card says which it was."""
     for fast in (True, False):
