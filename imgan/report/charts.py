@@ -196,6 +196,9 @@ class _Scale:
         return math.log10(value) if self.log else value
 
 
+_LEAST = 1e-30  # smaller numbers are drawn as zero
+
+
 def _scale(chart: Chart, values: Sequence[float]) -> _Scale:
     low, high = min(values), max(values)
     if chart.percent:
@@ -213,8 +216,9 @@ def _scale(chart: Chart, values: Sequence[float]) -> _Scale:
     if chart.level and chart.zero:
         high = max(high, chart.level[0])
     low = min(0, low) if chart.zero else low
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-30):  # a flat line stands in the middle
-        around = (abs(low) or 1) / 2
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * max(size, _LEAST):  # a flat line stands in the middle
+        around = (size if size > _LEAST else 1) / 2
         low, high = (0, 1) if chart.zero else (low - around, high + around)
     pad = 0.05 * (high - low)
     low, high = (low if chart.zero else low - pad), high + pad

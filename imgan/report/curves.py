@@ -179,7 +179,8 @@ def columns(rows: Sequence[Row]) -> dict[str, Points]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether it can be drawn; of what is larger not even the distance can be computed."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _generator(found: dict[str, Points], weight: float) -> Chart:

@@ -165,6 +165,14 @@ ANY = st.recursive(
 )
 
 
+@pytest.mark.parametrize("value", [5e-324, 1e-31, 1.7e308, -1.7e308, 10**400])
+@pytest.mark.parametrize("before", [0.0, -1.7e308])
+def test_numbers_at_the_ends_of_their_range_make_a_page(tmp_path, value, before):
+    rows = [{"step": 1, "g_loss": before}, {"step": 2, "g_loss": value, "alone": value}]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    read(tmp_path)
+
+
 @settings(
     max_examples=15,
     deadline=None,
