@@ -149,9 +149,7 @@ def evaluate(
                 lpips=distance,
                 device=device,
                 precision=precision,
-                progress=lambda model, i, n: status.update(
-                    escape(f"{model}: image {i + 1} of {n}")
-                ),
+                progress=lambda *at: status.update(_image(*at)),
             )
         _show_translation(found)
         if json_file:

@@ -47,9 +47,6 @@ class Maps:
         self._files.append(file)
         self.shapes.append(shape)
 
-    def __len__(self) -> int:
-        return len(self._files)
-
     def __getitem__(self, index: int) -> NDArray[Any]:
         return self._mapped(self._files[index])
 

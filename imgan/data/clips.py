@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
+from .arrays import OPEN, mapped
 from .clip_files import Clip, Pixels, Progress, decode_clips, find_clips, first_reason
 from .scenes import motion, scene_starts
 from .translation import PREVIEW
@@ -31,9 +32,6 @@ __all__ = ["Clip", "Clips", "find_clips", "load_clips", "scene_starts", "test_wi
 SPLITS = ("train", "val", "test")
 TEST_WINDOWS = 16
 """Windows of a held-out clip that are scored or shown, evenly spaced."""
-
-OPEN = 64
-"""Clips whose files are open at once; each takes two of the few hundred that a process may have."""
 
 _PART = re.compile(r"(.*)\[(\d+):(\d+)\]")
 
@@ -66,7 +64,7 @@ class Clips(Dataset[dict[str, Tensor]]):
         self.past, self.future, self.crop = past, future, crop
         self.seed, self.min_motion = seed, min_motion
         self.flip, self.reverse, self.turn = flip, reverse, turn
-        self._mapped = lru_cache(2 * OPEN)(_map)
+        self._mapped = lru_cache(2 * OPEN)(mapped)
         moving = [(clip, self._moving(clip)) for clip in training]
         self.training = [clip for clip, starts in moving if starts]
         self.starts = [starts for _, starts in moving if starts]
@@ -148,7 +146,7 @@ class Clips(Dataset[dict[str, Tensor]]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """With no file open."""
         self.__dict__.update(state)
-        self._mapped = lru_cache(2 * OPEN)(_map)
+        self._mapped = lru_cache(2 * OPEN)(mapped)
 
     def _moving(self, clip: Clip) -> list[int]:
         """First frames of the windows in which some square of the crop's size moves enough."""
@@ -340,12 +338,6 @@ def _named(clips: Sequence[Clip], names: Sequence[str]) -> Iterator[Clip]:
                 yield clip
             elif match and clip.name == match[1]:
                 yield clip.part(int(match[2]), min(int(match[3]), clip.shape[0]))
-
-
-def _map(file: Path) -> Pixels:
-    """The file's array, mapped and not read."""
-    pixels: Pixels = np.load(file, mmap_mode="r")
-    return pixels
 
 
 def _spread(items: list[int], most: int) -> list[int]:

@@ -309,7 +309,8 @@ def _encode(file: Any, image: Image, format: str, quality: int | None) -> None:
 
 def _timing(image: Image, format: str) -> dict[str, Any]:
     if format == "TIFF":  # uncompressed: over 4 GB its offsets need 64 bits
-        return {"big_tiff": sum(frame.pixels().nbytes for frame in image.frames) > 3.9e9}
+        planes = [plane for f in image.frames for plane in (f.colour, f.alpha) if plane is not None]
+        return {"big_tiff": sum(plane.nbytes for plane in planes) > 3.9e9}
     timing: dict[str, Any] = {"duration": [round(frame.duration) for frame in image.frames]}
     if format == "GIF":
         clear = any(frame.alpha is not None for frame in image.frames)

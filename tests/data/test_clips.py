@@ -604,7 +604,7 @@ def test_few_files_are_open_at_once(tmp_path, monkeypatch):
         save(tmp_path / "train" / str(i), scene(i, 8))
     save(tmp_path / "test" / "a", scene(9, 8))
     opened = []
-    monkeypatch.setattr(module, "_map", lambda file: opened.append(file) or np.load(file, "r"))
+    monkeypatch.setattr(module, "mapped", lambda file: opened.append(file) or np.load(file, "r"))
     clips = clips_of(tmp_path)
     drawn = [clips[i] for i in range(60)]
     assert len(set(opened)) == 18 > clips._mapped.cache_info().maxsize
