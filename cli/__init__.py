@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import signal
 import sys
 import threading
@@ -45,6 +46,8 @@ def main() -> None:
     # Importing torch makes a million objects that stay; searching them for garbage meanwhile is a
     # tenth of the time of a short command.
     gc.set_threshold(50_000)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files may be no text of its encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     before = None
     if threading.current_thread() is threading.main_thread():
         before = signal.signal(signal.SIGTERM, _end)
@@ -56,6 +59,9 @@ def main() -> None:
     except OSError as error:  # no permission, a name too long, a full disk
         place = f"{error.filename}: " if error.filename else ""
         typer.echo(f"imgan: {place}{error.strerror or error}", err=True)
+        sys.exit(2)
+    except MemoryError:
+        typer.echo("imgan: memory does not suffice; take smaller sizes or less at a time", err=True)
         sys.exit(2)
     except Stopped as stopped:
         typer.echo(f"imgan: {stopped}", err=True)

@@ -40,10 +40,12 @@ def classify(
     Where the images have classes already, as in a folder a class, they stand beside as "label", and
     the share of right answers is told.
     """
-    from ..inference.classify import write_predictions
+    from ..inference.classify import check_out, write_predictions
 
-    if out is not None and out.suffix != ".csv":
-        raise ImganError(f"{out}: predictions are written as .csv")
+    if out is not None:
+        if out.suffix != ".csv":
+            raise ImganError(f"{out}: predictions are written as .csv")
+        check_out(out, images)
     answers = answered(images, model, split, device, precision)
     write_predictions(answers, out or sys.stdout)
     tell(answers, out)

@@ -29,10 +29,11 @@ def features(
     An .npz holds the arrays image, class, label ("" where not known), classes, probabilities
     [N, K] and features [N, F]; a .parquet the same as columns.
     """
-    from ..inference.classify import write_features
+    from ..inference.classify import check_out, write_features
 
     if out.suffix not in (".npz", ".parquet"):
         raise ImganError(f"{out}: features are written as .npz or .parquet")
+    check_out(out, images)
     answers = answered(images, model, split, device, precision)
     write_features(answers, out)
     tell(answers, out)

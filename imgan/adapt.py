@@ -163,7 +163,10 @@ def _results(out: Path, report: FeatureReport, plot: str) -> None:
     }
     for name in report.accuracies:
         table = out / "results" / f"confusion-{name.replace('/', '_')}.csv"
-        with replacing(table) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        with (
+            replacing(table) as beside,
+            beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        ):
             answers = report.answers[name]
             csv.writer(file).writerows(confusion(answers.classes, report, name))
     with replacing(out / "results" / "results.json") as beside:

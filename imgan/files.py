@@ -22,9 +22,14 @@ except ImportError:  # Windows
 def replacing(path: Path) -> Iterator[Path]:
     """Give a fresh path beside `path`; on success it is renamed to `path`, on failure removed.
 
-    The new name keeps the suffix, so that writers which choose a format by it still do. What a
-    killed process leaves behind, `sweep` removes.
+    The new name keeps the suffix, so that writers which choose a format by it still do. A link
+    stays, and leads to the new file; a device or a pipe stays, and is itself what is given. What a
+    killed process leaves behind, `sweep` removes where it is asked to.
     """
+    if _is_stream(path):
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(8)}{path.suffix}")
     # Not by tempfile, whose files are private: here the kernel applies the umask, which a process
@@ -42,6 +47,12 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
         if locked:
             os.close(descriptor)
+
+
+def _is_stream(path: Path) -> bool:
+    if path.parent.as_posix() in ("/dev", "/dev/fd", "/proc/self/fd"):  # where links lead to files
+        return True
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def write_json(path: Path, content: object) -> None:

@@ -66,6 +66,10 @@ class Card(BaseModel):
     log: list[dict[str, float]] = []
     parent: Card | None = Field(default=None, description="of the model that training began from")
 
+    def to_json(self) -> str:
+        """As it stands in files, in ASCII: names of files may be of bytes that are no UTF-8."""
+        return json.dumps(self.model_dump(mode="json"))
+
 
 @dataclass
 class Model:
@@ -93,7 +97,7 @@ def save_model(path: Path, card: Card, states: Mapping[str, Mapping[str, Tensor]
     }
     with replacing(path) as beside:
         # Not save_file: it puts a file of its own in place, which only its owner may read.
-        beside.write_bytes(save(tensors, metadata={KEY: card.model_dump_json()}))
+        beside.write_bytes(save(tensors, metadata={KEY: card.to_json()}))
 
 
 def read_card(path: Path) -> Card:
@@ -108,7 +112,7 @@ def read_card(path: Path) -> Card:
             if not 2 <= length <= 100_000_000:
                 raise ValueError("no safetensors header")
             header = json.loads(file.read(length))
-        card = header["__metadata__"][KEY]
+        card = json.loads(header["__metadata__"][KEY])
     except FileNotFoundError:
         raise ImganError(f"there is no model file {path}") from None
     except OSError as error:
@@ -116,7 +120,7 @@ def read_card(path: Path) -> Card:
     except (KeyError, TypeError, ValueError):
         raise ImganError(f"{path} is not an imgan model: its header has no card") from None
     try:
-        return Card.model_validate_json(card)
+        return Card.model_validate(card)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

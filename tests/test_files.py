@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from imgan import files
-from imgan.files import replacing, sweep
+from imgan.files import replacing, sweep, write_json
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
@@ -77,3 +79,24 @@ def test_without_locks_writing_works_and_nothing_is_swept(tmp_path, monkeypatch)
     (tmp_path / ".a-0123456789abcdef.txt").write_text("half")
     assert sweep(tmp_path, "*.txt") == []
     assert (tmp_path / "a.txt").read_text() == "one"
+
+
+def test_links_devices_and_pipes_stay_what_they_are(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "far" / "real.json")
+    for content in (1, 2):  # a link to nothing, and one to a file
+        write_json(tmp_path / "link.json", content)
+        assert (tmp_path / "link.json").is_symlink()
+        assert (tmp_path / "far" / "real.json").read_text() == f"{content}\n"
+    write_json(Path(os.devnull), {})
+    assert not Path(os.devnull).is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are none")
+def test_who_reads_a_pipe_gets_what_is_written(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit((tmp_path / "pipe").read_text)
+        write_json(tmp_path / "pipe", [1])
+        assert read.result(timeout=60) == "[\n 1\n]\n"
+    assert (tmp_path / "pipe").is_fifo()

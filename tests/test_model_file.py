@@ -39,6 +39,13 @@ def test_what_goes_in_comes_out(saved):
     assert not model.generator.training
 
 
+def test_names_of_any_bytes(saved, tmp_path):
+    _, card, network = saved
+    named = card.model_copy(update={"data": {"trained": [os.fsdecode(b"caf\xe9.mp4")]}})
+    save_model(tmp_path / "b.safetensors", named, {"generator": network.state_dict()})
+    assert read_card(tmp_path / "b.safetensors") == named
+
+
 def test_others_may_read_the_file(saved):
     mask = os.umask(0)
     os.umask(mask)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..data.photos import find_photos
+from ..data.photos import photos_to_score
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..evaluation.evaluate import run
@@ -58,7 +58,7 @@ class SuperResolution:
         if len(test) == 1 and test[0].is_dir():
             self._pairs = find_pairs(test[0], None, own)
         else:
-            self._pairs = [Pair(photo, None, own, MOST) for photo in find_photos(test)]
+            self._pairs = [Pair(photo, None, own, MOST) for photo in photos_to_score(test)]
         self.scale = self.border = self._pairs[0].scale
         if own != self.scale:
             raise ImganError(f"these models enlarge {own} times, and {test[0]} is for {self.scale}")

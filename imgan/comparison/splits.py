@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..data.clip_files import named_files
 from ..data.labelled import read_labelled
-from ..data.photos import find_photos
+from ..data.layouts import split_folders
+from ..data.photos import find_photos, photos_to_score
 from ..data.sets import Sets, sets_for
 from ..errors import ImganError
 from ..recipe import Recipe
@@ -77,6 +78,9 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
     if recipe.pipeline != "srgan":
         return Parts(list(data), list(data), HELD_OUT)
     photos = find_photos(data)
+    if apart := [folder for folder in data if folder.is_dir() and _holds_out(folder)]:
+        held = photos_to_score(apart)
+        return Parts(photos, held, f"the test images of {named(apart)} ({len(held)})")
     held = photos[EVERY // 2 :: EVERY] or photos[-1:]
     which = f"every {EVERY}th photo" if len(photos) > EVERY // 2 else "the last photo"
     kept = [photo for photo in photos if photo not in held]
@@ -86,6 +90,10 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
             "--test FOLDER"
         )
     return Parts(kept, held, f"{which} ({len(held)}), held out from training")
+
+
+def _holds_out(folder: Path) -> bool:
+    return bool(split_folders(folder)[0].keys() & {"test", "val"})
 
 
 def _found(recipe: Recipe, folders: Sequence[Path]) -> Sets | None:
@@ -115,6 +123,9 @@ def _check(
             f"here are {len(data)} domains and {len(test)} of --test; give one for each, in the "
             "same order"
         )
+    if recipe.pipeline == "srgan":
+        photos_to_score(test)
+        return
     scored = _found(recipe, test)
     if trained is None or scored is None:
         return
@@ -130,7 +141,7 @@ def _check(
 
 def _without(data: Sequence[Path], test: Sequence[Path]) -> list[Path]:
     """The data as it is, or where test photos lie within it all the others."""
-    scored = {photo.resolve() for photo in find_photos(test)}
+    scored = {photo.resolve() for photo in photos_to_score(test)}
     photos = find_photos(data)
     kept = [photo for photo in photos if photo.resolve() not in scored]
     if not kept:

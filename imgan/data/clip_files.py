@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image as pil
 
 from ..errors import ImganError
-from ..files import replacing
+from ..files import replacing, sweep
 from .arrays import mapped
 from .layouts import SPLIT_NAMES
 from .photos import cache_folder
@@ -123,6 +123,7 @@ def decode_clips(
         raise ImganError(f"clips have 1 channel or 3, not {channels}")
     named = named_files(folders)
     clips, skipped = [], {}
+    sweep(cache_folder() / "clips", "*.npy")
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         jobs = {path: pool.submit(_cached, path, side, crop, channels) for path in sorted(named)}
@@ -170,7 +171,8 @@ def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
             inside = path.relative_to(folder) if path != folder else Path(path.resolve().name)
             # Of several folders each may be a split.
             own = [Path(os.path.abspath(folder)).name] if len(folders) > 1 else []
-            above = [*inside.parts[:-1], *own] if path != folder else []
+            within = inside.parts if path.is_dir() else inside.parts[:-1]
+            above = [*(within if path != folder else ()), *own]
             splits = [SPLIT_NAMES[word.lower()] for word in above if word.lower() in SPLIT_NAMES]
             found[path] = inside.as_posix(), splits[0] if splits else ""
             roots[path] = folder

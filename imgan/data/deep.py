@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as pil
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from .pixels import Frame
+from .pixels import SLACK, Frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,11 +22,18 @@ NPY = b"\x93NUMPY"
 """What a file of numpy's begins with."""
 
 _ROWS = 64  # rows that are compressed at a time: a large image is never copied whole
-_SLACK = 1e-3  # so far outside of [0, 1] rounding may bring a float
+_BITS, _SAMPLES, _PLANES = 258, 277, 284  # tags of TIFFs; 284: whether channels lie apart
 
 
 def layout(image: pil.Image) -> str:
-    """How 16-bit colour lies in a freshly opened PNG or TIFF ("RGB;16B"); "" if Pillow reads it."""
+    """How 16-bit colour lies in a freshly opened PNG or TIFF ("RGB;16B"); "" if Pillow reads it.
+
+    Raises:
+        ValueError: in a way that neither Pillow nor OpenCV reads right.
+    """
+    tags: Any = getattr(image, "tag_v2", {})
+    if tags.get(_PLANES) == 2 and tags.get(_SAMPLES, 1) > 1 and max(tags.get(_BITS, (8,))) > 8:
+        raise ValueError("its 16-bit channels lie one after the other; save it interleaved")
     tiles = getattr(image, "tile", None)
     if image.format not in ("PNG", "TIFF") or image.mode.startswith("I") or not tiles:
         return ""
@@ -43,7 +50,7 @@ def levels(page: pil.Image) -> Callable[[NDArray[Any]], NDArray[Any]]:
     tags: Any = getattr(page, "tag_v2", {})
     if page.format != "TIFF" or not page.mode.startswith("I;16"):
         return lambda grey: grey
-    bits, white_is_zero = tags.get(258, (16,))[0], tags.get(262) == 0
+    bits, white_is_zero = tags.get(_BITS, (16,))[0], tags.get(262) == 0
     top = 2**bits - 1 if 8 < bits < 16 else 65535
 
     def change(grey: NDArray[Any]) -> NDArray[Any]:
@@ -108,7 +115,7 @@ def unit_floats(pixels: NDArray[Any]) -> NDArray[np.float32]:
     Raises:
         ValueError: some are outside of it, by more than rounding brings, or no number.
     """
-    if not (pixels.min() >= -_SLACK and pixels.max() <= 1 + _SLACK):  # NaN fails as well
+    if not (pixels.min() >= -SLACK and pixels.max() <= 1 + SLACK):  # NaN fails as well
         raise ValueError("its floats are not all between 0 and 1; scale them first")
     return np.clip(pixels.astype(np.float32), 0, 1)
 

@@ -79,7 +79,7 @@ def read_image(
             frame = deep.decode_npy(data)
             _check_limit(name, frame.colour.shape[0] * frame.colour.shape[1], max_pixels)
             return Image([frame], "NPY")
-        with _own_limit, pil.open(io.BytesIO(data)) as opened:
+        with OWN_LIMIT, pil.open(io.BytesIO(data)) as opened:
             return _decode(opened, data, name, max_pixels)
     except UnidentifiedImageError:
         raise ImganError(f"{name} is not an image of a known format") from None
@@ -211,7 +211,8 @@ class _OwnLimit:
                 pil.MAX_IMAGE_PIXELS = self._saved
 
 
-_own_limit = _OwnLimit()
+OWN_LIMIT = _OwnLimit()
+"""To be held while files are opened."""
 
 
 def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image:
@@ -222,7 +223,8 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
         opened.load()  # here: in search of EXIF Pillow loads a PNG's pixels, whole or not
     exif, orientation = notes.exif(opened)
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
-    kept = Image([], format, exif, loop=opened.info.get("loop"), dpi=notes.dpi(opened, orientation))
+    loop = 0 if opened.format == "AVIF" else opened.info.get("loop")  # Pillow tells none of AVIFs'
+    kept = Image([], format, exif, loop=loop, dpi=notes.dpi(opened, orientation))
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
     if opened.format == "TIFF":
@@ -250,7 +252,7 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
 
 
 def _pages(opened: pil.Image, count: int) -> list[int]:
-    """Numbers of the frames or pages, without those that are smaller copies of others in a TIFF."""
+    """Numbers of the frames or pages, without copies for those who do not show all."""
     copies = set()
     if opened.format == "TIFF":
         for number, page in enumerate(ImageSequence.Iterator(opened)):
@@ -258,6 +260,8 @@ def _pages(opened: pil.Image, count: int) -> list[int]:
             if isinstance(kind, int) and kind & 1:
                 copies.add(number)
         opened.seek(0)
+    if opened.info.get("default_image"):  # of an APNG, for who shows no animations
+        copies.add(0)
     return [n for n in range(count) if n not in copies or len(copies) == count]
 
 

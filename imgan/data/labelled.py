@@ -3,6 +3,7 @@
 What is understood::
 
     CLASS/*.png, train/CLASS/*.png test/CLASS/*.png     a folder a class, with or without splits
+                                                        (see `imgan.data.layouts`)
     *.png in any depth                                  a folder without labels
     table.csv                                           a path and a class a row (columns "path" and
                                                         "label", or the first two), more columns are
@@ -22,8 +23,7 @@ from pathlib import Path
 from ..errors import ImganError
 from .labelled_arrays import Labelled, idx, load, npz, of_arrays
 from .labelled_tables import table
-from .layouts import SPLIT_NAMES, SUFFIXES, images_in
-from .walk import folders_in
+from .layouts import SUFFIXES, images_in, split_folders
 
 
 def read_labelled(path: str | Path) -> dict[str, Labelled]:
@@ -61,16 +61,15 @@ def read_labelled(path: str | Path) -> dict[str, Labelled]:
 
 
 def _folder(root: Path) -> dict[str, Labelled]:
-    folders = folders_in(root)
-    splits = {p: SPLIT_NAMES[p.name.lower()] for p in folders if p.name.lower() in SPLIT_NAMES}
-    if splits and len(splits) == len(folders):
-        return {split: _classes(folder) for folder, split in splits.items()}
-    return {"train": _classes(root)}
+    folders, beside = split_folders(root)
+    if not folders:
+        return {"train": _classes(root, images_in(root))}
+    found = {split: _classes(folder, images_in(folder)) for split, folder in folders.items()}
+    return found if "train" in found else {"train": _classes(root, beside), **found}
 
 
-def _classes(folder: Path) -> Labelled:
-    """Its folders are the classes where all images lie in them."""
-    files = images_in(folder)
+def _classes(folder: Path, files: list[Path]) -> Labelled:
+    """The folders in it are the classes where all images lie in them."""
     inside = [file.relative_to(folder) for file in files]
     labelled = bool(inside) and all(len(file.parts) > 1 for file in inside)
     labels = [file.parts[0] for file in inside] if labelled else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImganError
+from .pixels import SLACK, float_top
 
 SPLITS = ("train", "val", "test")
 
@@ -61,8 +61,11 @@ def of_arrays(
     labels: NDArray[Any] | None,
     path: Path,
     attributes: dict[str, list[str]] | None = None,
+    span: tuple[float, float] | None = None,
 ) -> Labelled:
     """Any usual form of an array of images to uint8 ``[N, H, W, C]``.
+
+    `span` is the range of the values of all splits, which are of one kind; None: of these alone.
 
     Raises:
         ImganError: these are no images, or not a class an image.
@@ -85,23 +88,35 @@ def of_arrays(
         )
     names = [str(i) for i in range(len(images))]
     classes = None if labels is None else [_class(value) for value in labels.tolist()]
-    return Labelled(names, _bytes(images, path), [], classes, attributes or {})
+    return Labelled(names, _bytes(images, path, span), [], classes, attributes or {})
 
 
-def _bytes(images: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+def _bytes(images: NDArray[Any], path: Path, span: tuple[float, float] | None) -> NDArray[np.uint8]:
     """Of values in [0, 1], [-1, 1], 0 to 255 or 16 bit, told by their range."""
     if images.dtype != np.uint8:
         if images.dtype.kind not in "biuf":
             raise ImganError(f"{path}: an array of {images.dtype} holds no images")
-        values: NDArray[Any] = images.astype(np.float32)
-        low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-        if not (low >= -1 and math.isfinite(high)):
+        low, high = span or _span([images])
+        signed = low < -SLACK
+        top = float_top(high)
+        if not (top == 1 and low >= -1 - SLACK if signed else top and low >= -SLACK):
             raise ImganError(f"{path}: values from {low:g} to {high:g} are none of images")
-        if low < 0:
-            values, high = (values + 1) / 2, 1.0
-        scale = 255.0 if high <= 1 else 1.0 if high <= 255 else 255 / 65535
-        images = np.rint(values * scale).clip(0, 255).astype(np.uint8)
+        values: NDArray[Any] = images.astype(np.float32)
+        if signed:
+            values = (values + 1) / 2
+        images = np.rint(values * (255 / top)).clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(images)
+
+
+def _span(arrays: Sequence[NDArray[Any]]) -> tuple[float, float]:
+    """The smallest and the largest value; NaN where one is none."""
+    full = [array for array in arrays if array.size]
+    if not full:
+        return 0.0, 1.0
+    return (
+        float(np.min([array.min() for array in full])),
+        float(np.max([array.max() for array in full])),
+    )
 
 
 def _class(value: Any) -> str:
@@ -119,11 +134,15 @@ def npz(path: Path) -> dict[str, Labelled]:
     """
     arrays: dict[str, NDArray[Any]] = load(path)
     found = {}
+    splits: dict[str | None, tuple[str, dict[str, NDArray[Any]]]] = {}
+    kinds: dict[str, list[NDArray[Any]]] = {}
     for split in (*SPLITS, None):
         own = {name: values for key, values in arrays.items() if (name := _within(key, split))}
         image = next((word for word in _IMAGES if word in own), None)
-        if image is None:
-            continue
+        if image is not None:
+            splits[split] = image, own
+            kinds.setdefault(own[image].dtype.str, []).append(own[image])
+    for split, (image, own) in splits.items():
         label = next((word for word in LABELS if word in own), None)
         count = own[image].shape[:1]
         attributes = {
@@ -132,7 +151,9 @@ def npz(path: Path) -> dict[str, Labelled]:
             if name not in (image, label) and values.ndim == 1 and values.shape == count
         }
         labels = own[label] if label else None
-        found[split or "train"] = of_arrays(own[image], labels, path, attributes)
+        kind = own[image].dtype
+        span = _span(kinds[kind.str]) if kind.kind in "biuf" else None
+        found[split or "train"] = of_arrays(own[image], labels, path, attributes, span)
     if not found:
         raise ImganError(
             f"{path} holds {', '.join(arrays) or 'nothing'}; its images are to be called x_train "

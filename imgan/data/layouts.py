@@ -8,7 +8,11 @@ Five ways to name the folders are understood (``val`` and ``test`` may be absent
     train/A/ train/B/ test/A/ test/B/              the same, splits first
     A/ B/                                          the same without splits
     train/ val/ test/                              one folder a split
+    test/ and images beside it                     those are train
     (anything else)                                one folder, no splits
+
+A folder called train or test among others with images is an album or a class of that name, unless
+both are there.
 
 Two sides are *folders* of pairs where every image has a partner of the same name (the suffix may
 differ, and ``1_A.jpg`` is the partner of ``1_B.jpg``); where nine in ten have one, the rest is
@@ -33,7 +37,7 @@ import numpy as np
 from PIL import Image as pil
 
 from ..errors import ImganError
-from .images import READABLE
+from .images import OWN_LIMIT, READABLE
 from .notes import DAMAGED
 from .partners import partners
 from .walk import files_in, folders_in
@@ -138,7 +142,7 @@ def _image_size(path: Path) -> tuple[int, int]:
         if len(shape) not in (2, 3):
             raise ValueError(f"an array of {len(shape)} dimensions is no image")
         return shape[1], shape[0]
-    with pil.open(path) as opened:
+    with OWN_LIMIT, pil.open(path) as opened:
         turned = opened.format in _TURNED and opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         return (opened.height, opened.width) if turned else opened.size
 
@@ -268,14 +272,27 @@ def _photos(root: Path) -> dict[str, Split]:
     return {split: Split(_some(a) + _some(b), []) for split, (a, b) in sides.items()}
 
 
+def split_folders(root: Path) -> tuple[dict[str, Path], list[Path]]:
+    """The folders train/, val/, test/ right in `root`, and the images beside them.
+
+    Without a folder of train these images are. No folders where there are no splits.
+    """
+    folders, _ = _below(root)
+    named = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
+    others = [folder for name, folder in folders.items() if name not in SPLIT_NAMES]
+    sure = "train" in named and len(named) > 1
+    if not named or (not sure and any(files_in(one, SUFFIXES, {}) for one in others)):
+        return {}, []
+    return named, [file for file in images_in(root) if file.parent == root]
+
+
 def _one_folder(root: Path) -> dict[str, Split]:
     """All images of the splits train/, val/, test/, or of the folder as "train"; `b` is empty."""
-    folders, has_images = _below(root)
-    named = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
-    # A folder that is called test among others is an album of that name.
-    if "train" in named or (named and not has_images and len(named) == len(folders)):
-        return {split: Split(_some(named[split]), []) for split in _ORDER if split in named}
-    return {"train": Split(_some(root), [])}
+    named, beside = split_folders(root)
+    if not named:
+        return {"train": Split(_some(root), [])}
+    found = {split: Split(_some(named[split]), []) for split in _ORDER if split in named}
+    return found if "train" in found or not beside else {"train": Split(beside, []), **found}
 
 
 def _sampled(files: Sequence[Path]) -> dict[Path, tuple[int, int]]:

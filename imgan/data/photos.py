@@ -23,10 +23,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
-from ..files import replacing
+from ..files import replacing, sweep
 from .arrays import Maps, mapped
 from .images import READABLE, read_image
-from .pixels import resize, to_bits
+from .layouts import split_folders
+from .pixels import on_white, resize, to_bits
 from .walk import files_in
 
 Pixels = NDArray[np.uint8]
@@ -45,9 +46,10 @@ def cache_folder() -> Path:
 
 
 def find_photos(folders: Sequence[Path], skipped: dict[Path, str] | None = None) -> list[Path]:
-    """Every image in the folders and below, as `files_in` finds them; a file stands for itself.
+    """Every image to train on in the folders and below; a file stands for itself.
 
-    What lies below and cannot be read goes into `skipped`, with the reason.
+    Of a folder with splits (see `imgan.data.layouts`) these are those of train. The others, and
+    what lies below and cannot be read, go into `skipped` with the reason.
 
     Raises:
         ImganError: there is no image, or a folder that is named cannot be read.
@@ -55,12 +57,45 @@ def find_photos(folders: Sequence[Path], skipped: dict[Path, str] | None = None)
     skipped = {} if skipped is None else skipped
     found: set[Path] = set()
     for folder in folders:
-        if folder.is_file():
-            found.add(folder)
-        elif folder.is_dir():
-            found.update(files_in(folder, READABLE, skipped))
+        splits, beside = split_folders(folder) if folder.is_dir() else ({}, [])
+        for name, place in splits.items():
+            if name != "train":
+                skipped[place] = f"the photos of the split {name} are not for training"
+        if "train" in splits:
+            found.update(files_in(splits["train"], READABLE, skipped))
+        elif beside:
+            found.update(beside)
+        elif splits:
+            only = next(iter(splits.values()))
+            raise ImganError(f"{folder} has nothing to train on but {only}; give that, if meant")
         else:
-            raise ImganError(f"there is no folder {folder}")
+            found.update(_all(folder, skipped))
+    return _sorted(found, folders)
+
+
+def photos_to_score(folders: Sequence[Path]) -> list[Path]:
+    """Every image in the folders and below, of those with splits the test images, or else val's.
+
+    Raises:
+        ImganError: as in `find_photos`.
+    """
+    found: set[Path] = set()
+    for folder in folders:
+        splits = split_folders(folder)[0] if folder.is_dir() else {}
+        held = next((splits[name] for name in ("test", "val") if name in splits), folder)
+        found.update(_all(held, {}))
+    return _sorted(found, folders)
+
+
+def _all(folder: Path, skipped: dict[Path, str]) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise ImganError(f"there is no folder {folder}")
+    return files_in(folder, READABLE, skipped)
+
+
+def _sorted(found: set[Path], folders: Sequence[Path]) -> list[Path]:
     if not found:
         raise ImganError(f"there is no image in {', '.join(map(str, folders))}")
     return sorted(found)
@@ -105,6 +140,7 @@ def load_photos(
     """
     photos = PhotoSet()
     paths = find_photos(folders, photos.skipped)
+    sweep(cache_folder() / "photos", "*.npy")
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
         tasks = [(path, part) for path in paths for part in shrink]
@@ -199,11 +235,7 @@ def _check_size(high: Pixels, smallest: int) -> None:
 
 def decode(path: Path) -> Pixels:
     """The photo as 8-bit RGB [H, W, 3], upright; what is clear lies on white paper."""
-    frame = read_image(path, "it").frames[0]
-    colour: Pixels = to_bits(frame.colour, 8)
-    if frame.alpha is not None:
-        alpha = to_bits(frame.alpha, 8).astype(np.uint32)
-        colour = ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    colour: Pixels = to_bits(on_white(read_image(path, "it").frames[0]), 8)
     channels = colour.shape[2]
     if channels not in (1, 3):
         raise ImganError(f"it has {channels} channels and no photo; colour has 3, grey 1")

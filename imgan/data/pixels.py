@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+SLACK = 1e-3
+"""By so much of the range rounding may bring a float out of it."""
+
+
 @dataclass
 class Frame:
     """One picture.
@@ -65,11 +69,6 @@ class Image:
     def channels(self) -> int:
         """Channels of colour: 1 for grey, 3 for RGB."""
         return int(self.frames[0].colour.shape[2])
-
-    @property
-    def bits(self) -> int:
-        """8 or 16 bits a channel; 16 also stands for float, which no format but ``.npy`` holds."""
-        return min(16, 8 * self.frames[0].colour.dtype.itemsize)
 
 
 def to_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:
@@ -135,6 +134,18 @@ def _fill(weighted: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
     return filled
 
 
+def on_white(frame: Frame) -> NDArray[Any]:
+    """The colour of a frame, where what is clear lies on white paper; of its dtype."""
+    colour = frame.colour
+    if frame.alpha is None:
+        return colour
+    top = 1 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
+    alpha = frame.alpha.astype(np.float64) / top
+    white = colour * alpha + top * (1 - alpha)
+    result: NDArray[Any] = (white if top == 1 else np.rint(white)).astype(colour.dtype)
+    return result
+
+
 def split_alpha(frame: Frame, channels: int) -> Frame:
     """The last of two or four channels as alpha where not that many `channels` are wanted."""
     own = frame.colour.shape[2]
@@ -196,15 +207,23 @@ def to_pil(frame: Frame) -> pil.Image:
     return pil.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
+def float_top(high: float) -> int:
+    """What is white among floats of which `high` is the greatest; 0 where nothing is.
+
+    By custom they span 0..1, or the range of the 8-bit or 16-bit file that they were.
+    """
+    return next((top for top in (1, 255, 65535) if high <= top * (1 + SLACK)), 0)
+
+
 def _wide(values: NDArray[Any]) -> NDArray[Any]:
     """Grey of 16-bit, 32-bit or float samples as uint16."""
     if values.dtype.kind == "f":
         low, high = float(values.min()), float(values.max())
-        if not (low >= 0 and high <= 65535):  # NaN fails as well
+        top = float_top(high)
+        if not (low >= -SLACK * top and top):  # NaN fails as well
             raise ValueError("its values are not brightness between 0 and 65535")
-        # By custom float images span 0..1, or the range of the 8-bit or 16-bit file they were.
-        top = 1 if high <= 1 else 255 if high <= 255 else 65535
-        return (values * (65535 / top) + 0.5).astype(np.uint16)
+        wide: NDArray[Any] = np.rint(np.clip(values, 0, top) * (65535 / top))
+        return wide.astype(np.uint16)
     if values.dtype.itemsize > 2 and (values.min() < 0 or values.max() > 65535):
         raise ValueError("its values are not brightness between 0 and 65535")
     return values.astype(np.uint16)

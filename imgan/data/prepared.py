@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ImganError
-from ..files import replacing
+from ..files import replacing, sweep
 from .arrays import mapped
 from .images import read_image
 from .photos import cache_folder
-from .pixels import resize
+from .pixels import on_white, resize
 
 Pixels = NDArray[Any]
 Half = Literal["left", "right"] | None
@@ -79,6 +79,7 @@ def prepare(paths: Sequence[Path], half: Half, form: Form, progress: Progress) -
     Raises:
         ImganError: the cache cannot be written.
     """
+    sweep(cache_folder() / "images", "*.npy")
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     results: list[Any] = []
     try:
@@ -130,12 +131,7 @@ def _cached(path: Path, half: Half, form: Form) -> tuple[Path, tuple[int, ...]]:
 
 def _half(frame: Any, half: Half) -> Pixels:
     """Colour on white paper, and of a side-by-side pair the half that is asked for."""
-    colour: Pixels = frame.colour
-    if frame.alpha is not None:
-        top = 1 if colour.dtype.kind == "f" else np.iinfo(colour.dtype).max
-        alpha = frame.alpha.astype(np.float64) / top
-        white = colour * alpha + top * (1 - alpha)
-        colour = white.astype(colour.dtype) if top == 1 else np.rint(white).astype(colour.dtype)
+    colour: Pixels = on_white(frame)
     if half is None:
         return colour
     width = colour.shape[1]

@@ -19,8 +19,9 @@ def files_in(
     """Every file in a folder and below, sorted; with `suffixes` of those alone.
 
     What is hidden is left out, as the notes that macOS leaves on other file systems are, and so
-    are runs and comparisons whose folders lie below: a run may be kept beside its data. Folders
-    below that cannot be read go into `skipped`, each with its reason.
+    are runs and comparisons whose folders lie below: a run may be kept beside its data. Links to
+    folders elsewhere are followed. Folders below that cannot be read go into `skipped`, each with
+    its reason.
 
     Raises:
         ImganError: a folder cannot be read, and there is no `skipped` or it is `folder` itself.
@@ -33,11 +34,22 @@ def files_in(
         skipped[place] = f"cannot be read: {error.strerror}"
 
     found = []
-    for top, folders, files in os.walk(folder, onerror=refuse):
+    whole, entered = Path(os.path.realpath(folder)), set[Path]()
+
+    def enters(path: Path) -> bool:
+        """A link is not where it leads to what is found anyway, or in a circle."""
+        if not path.is_symlink():
+            return True
+        place = Path(os.path.realpath(path))
+        new = not (place in entered or place.is_relative_to(whole) or whole.is_relative_to(place))
+        entered.add(place)
+        return new
+
+    for top, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         if Path(top) != folder and is_ours(files):
             folders.clear()
             continue
-        folders[:] = [name for name in folders if may_hold_data(name)]
+        folders[:] = [n for n in sorted(folders) if may_hold_data(n) and enters(Path(top, n))]
         found += [
             Path(top, name)
             for name in files
@@ -53,7 +65,7 @@ def folders_in(folder: Path) -> list[Path]:
         ImganError: it cannot be read.
     """
     try:
-        inside = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir()]
+        inside = [Path(entry.path) for entry in os.scandir(folder) if os.path.isdir(entry.path)]
     except OSError as error:
         raise ImganError(f"{folder} cannot be read: {error.strerror or error}") from None
     return sorted(path for path in inside if may_hold_data(path.name) and not _ours(path))

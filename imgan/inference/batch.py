@@ -83,20 +83,31 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         jobs = Plan([Job(found[0][0], None)])
         jobs.faults = faults
         return jobs
+    jobs = _paired(found, folder, label, format)
+    if folder:  # patterns find what an earlier run wrote there
+        results = {os.path.realpath(job.target) for job in jobs if job.target}
+        found = [(file, inside) for file, inside in found if os.path.realpath(file) not in results]
+        jobs = _paired(found, folder, label, format)
+    jobs.faults = faults
+    _refuse_clashes(jobs)
+    kept = {os.path.realpath(file) for file, _ in found}
+    kept |= {os.path.realpath(job.target) for job in jobs if job.target}
+    jobs.left_out = [file for file, _, _ in searched if os.path.realpath(file) not in kept]
+    return jobs
+
+
+def _paired(
+    found: Sequence[tuple[Path, Path]], folder: Path | None, label: str, format: str | None
+) -> Plan:
     places = [folder / inside if folder else file for file, inside in found]
     makers = Counter(place.with_name(_name(place, label, format)) for place in places)
     jobs = Plan()
-    jobs.faults = faults
     for (file, _), place in zip(found, places, strict=True):
         target = place.with_name(_name(place, label, format))
         if makers[target] > 1:  # a.jpg and a.png: both keep their suffix, as a_jpg_x4.webp
             stem = f"{place.stem}_{place.suffix[1:]}"
             target = place.with_name(_name(place, label, format, stem))
         jobs.append(Job(file, target))
-    _refuse_clashes(jobs)
-    kept = {os.path.realpath(file) for file, _ in found}
-    kept |= {os.path.realpath(job.target) for job in jobs if job.target}
-    jobs.left_out = [file for file, _, _ in searched if os.path.realpath(file) not in kept]
     return jobs
 
 

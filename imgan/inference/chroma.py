@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 def with_colours(grey: NDArray[Any], coloured: NDArray[Any]) -> NDArray[Any]:
     """Lay the colours of `coloured` over `grey`, of which every detail stays.
 
+    A colour that a pixel's light leaves no room for, as in what is nearly black or white, is paler.
+
     The eye sees little detail in colour, so a network may look at a small picture, as in training,
     while the light of each pixel is that of the original.
 
@@ -26,6 +28,10 @@ def with_colours(grey: NDArray[Any], coloured: NDArray[Any]) -> NDArray[Any]:
     small = coloured.astype(np.float32) / top
     # Differences from the luma, moved from [-1, 1] to [0, 1], where `resize` keeps values.
     difference = 2 * resize((small - luma(small) + 1) / 2, (width, height)) - 1
-    found = np.clip(grey.astype(np.float32) / top + difference, 0, 1)
-    result: NDArray[Any] = found * top
+    difference -= luma(difference)  # which clipped ringing may have
+    light = grey.astype(np.float32) / top
+    room = np.where(difference > 0, 1 - light, light)
+    shares = room / np.maximum(np.abs(difference), 1e-6)
+    found = light + difference * np.minimum(shares.min(axis=2, keepdims=True), 1)
+    result: NDArray[Any] = np.clip(found, 0, 1) * top
     return (result if grey.dtype.kind == "f" else np.rint(result)).astype(grey.dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -178,7 +179,11 @@ def write_predictions(answers: Answers, target: Path | TextIO) -> None:
     if not isinstance(target, Path):
         csv.writer(target, lineterminator="\n").writerows([head, *rows])
         return
-    with _writing(target) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+    with (
+        _writing(target) as beside,
+        # Names of files may be of bytes that are no UTF-8: they are written as they are.
+        beside.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         csv.writer(file, lineterminator="\n").writerows([head, *rows])
 
 
@@ -209,14 +214,17 @@ def write_features(answers: Answers, target: Path) -> None:
     except ImportError:
         raise ImganError("parquet needs pyarrow: pip install pyarrow, or write .npz") from None
 
+    def texts(names: list[str]) -> list[str]:
+        return [os.fsencode(name).decode(errors="replace") for name in names]
+
     def rows(values: NDArray[np.float32]) -> Any:
         return arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
 
     table = arrow.table(
         {
-            "image": answers.names,
-            "class": answers.said,
-            "label": arrow.array([label or None for label in labels], arrow.string()),
+            "image": texts(answers.names),
+            "class": texts(answers.said),
+            "label": arrow.array([label or None for label in texts(labels)], arrow.string()),
             "probability": answers.probabilities.max(1),
             "probabilities": rows(answers.probabilities),
             "features": rows(answers.features),
@@ -224,6 +232,17 @@ def write_features(answers: Answers, target: Path) -> None:
     )
     with _writing(target) as beside:
         parquet.write_table(table, beside)
+
+
+def check_out(out: Path, paths: Sequence[Path]) -> None:
+    """Refuse a place for the answers that is one of the files they are about.
+
+    Raises:
+        ImganError: it is.
+    """
+    for path in paths:
+        if os.path.realpath(path) == os.path.realpath(out):
+            raise ImganError(f"{out} is what is read, and would be lost; take another --out")
 
 
 @contextmanager

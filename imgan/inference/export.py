@@ -99,7 +99,7 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
     gives = _words(expected.shape[1], *sides, card)
     program = _trace(network, _image(card, 2, channels, traced), multiple, least)
     program.model.metadata_props.update(
-        {KEY: card.model_dump_json(), "role": role, "input": takes, "output": gives}
+        {KEY: card.to_json(), "role": role, "input": takes, "output": gives}
     )
     try:
         with replacing(out) as beside:

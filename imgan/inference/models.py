@@ -181,17 +181,16 @@ def _community(path: Path) -> Upscaling:
         from spandrel import (
             ImageModelDescriptor,
             ModelLoader,
-            UnsupportedModelError,
             canonicalize_state_dict,
         )
     except ImportError:
         raise ImganError(
             f"{path} is no imgan model; for community models: pip install spandrel"
         ) from None
-    state = canonicalize_state_dict(_weights(path))
+    weights = _weights(path)
     try:
-        found = ModelLoader().load_from_state_dict(state)
-    except (UnsupportedModelError, RuntimeError, KeyError, ValueError) as error:
+        found = ModelLoader().load_from_state_dict(canonicalize_state_dict(weights))
+    except Exception as error:  # spandrel takes names and shapes as it likes them
         if _translates(path):
             raise ImganError(
                 f"{path} is a generator of pix2pix or CycleGAN; use imgan translate --model {path}"

@@ -13,7 +13,7 @@ import torch
 from PIL import Image as pil
 from torch import Tensor, nn
 
-from ..data.pixels import resize
+from ..data.pixels import from_pil, on_white, resize, to_bits
 from ..data.prepared import to_channels
 from ..data.video import read_last_frames
 from ..errors import ImganError
@@ -261,10 +261,12 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
 
         return taken, to_tensor
     if isinstance(clip, Sequence) and clip and all(isinstance(one, pil.Image) for one in clip):
-        grey = clip[-1].mode in ("1", "L", "LA")
-        frames = [
-            np.asarray(_on_white(one).convert("L" if grey else "RGB")) for one in clip[-past:]
-        ]
+        try:
+            frames = [to_bits(on_white(from_pil(one)), 8) for one in clip[-past:]]
+        except ValueError as error:
+            raise ImganError(f"the frames cannot be taken: {error}") from None
+        grey = frames[-1].shape[2] == 1
+        frames = [to_channels(frame, 1 if grey else 3) for frame in frames]
         taken, _ = _array(np.stack(_alike(frames)), past)
 
         def to_images(made: NDArray[np.float32]) -> list[pil.Image]:
@@ -276,14 +278,6 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
         "predict takes a path, a list of Pillow images, a numpy array or a torch tensor, not "
         f"{type(clip).__name__}"
     )
-
-
-def _on_white(image: pil.Image) -> pil.Image:
-    """What is clear lies on white paper, as in files."""
-    if not image.has_transparency_data:
-        return image
-    paper = pil.new("RGBA", image.size, "white")
-    return pil.alpha_composite(paper, image.convert("RGBA"))
 
 
 def _array(

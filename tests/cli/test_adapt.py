@@ -63,6 +63,14 @@ def test_folders_are_adapted_classified_and_written_as_features(domains, tmp_pat
     assert stored["label"].tolist()[:4] == ["a"] * 4 and stored["label"].tolist()[-1] == ""
 
 
+def test_what_is_read_is_not_written_over(tmp_path):
+    for command, name in (("classify", "a.csv"), ("features", "a.npz")):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(ImganError, match="is what is read, and would be lost"):
+            invoke(command, "--model", "none", tmp_path / name, "-o", f"{tmp_path}/./{name}")
+        assert (tmp_path / name).read_text() == "mine"
+
+
 def test_wrong_words_are_one_sentence(domains, tmp_path):
     with pytest.raises(ImganError, match="not of domain adaptation"):
         invoke("adapt", "--recipe", "pix2pix", *domains, "-o", tmp_path / "run")

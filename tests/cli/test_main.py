@@ -1,11 +1,13 @@
 """The entry of the command line: how it ends."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 
 from imgan import cli
 
@@ -39,6 +41,37 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys):
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said == f"imgan: {'x' * 300}: File name too long\n"
+
+
+def test_what_memory_does_not_hold_is_one_sentence(monkeypatch, capsys):
+    app = typer.Typer()
+
+    @app.command()
+    def work():
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(sys, "argv", ["imgan"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert "imgan: memory does not suffice" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
+def test_names_of_any_bytes_are_printed(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / name).mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / name / "a.png")
+    Image.new("RGB", (16, 16)).save(tmp_path / name / "b.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "imgan", "data", "check", tmp_path],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert b"caf" in done.stdout, done.stderr
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,15 @@ def test_results_named_by_the_shell_are_not_read_again(here, run) -> None:
     assert pil.open("a_x4_x4.png").size == (128, 96)
 
 
+def test_patterns_that_find_earlier_results_too(here, run) -> None:
+    photo("in/a.png")
+    for pattern in ("*/*.png", "**/*.png"):
+        result = run(pattern, "-o", "out")
+        assert result.exit_code == 0, result.output
+    assert run("in/a.png", "out/a_x4.png", "-o", "out").exit_code == 0
+    assert files(here / "out") == {"a_x4.png"}
+
+
 def test_photos_of_one_name_and_several_formats(here, run) -> None:
     photo("in/a.png")
     photo("in/a.bmp")

@@ -34,14 +34,22 @@ def test_each_seed_of_clips_would_hold_out_others(tmp_path):
 
 def test_photos_to_score_on_are_not_trained_on(tmp_path):
     recipe, _ = comparisons.super_resolution(tmp_path)
-    (tmp_path / "data" / "test").mkdir(parents=True)
-    for name in ("a.png", "b.png", "test/c.png"):
-        (tmp_path / "data" / name).touch()
-    data, test = [tmp_path / "data"], [tmp_path / "data" / "test"]
+    (tmp_path / "mine" / "test").mkdir(parents=True)
+    for name in ("mine/a.png", "mine/b.png", "mine/test/c.png", "more.png"):
+        (tmp_path / name).touch()
+    data, test = [tmp_path / "mine"], [tmp_path / "mine" / "test"]
     found = parts(load_recipe(recipe), data, test)
-    assert [photo.name for photo in found.train] == ["a.png", "b.png"] and found.test == test
+    assert found.train == data and found.test == test  # train/ and test/ are known by their names
+    inside = parts(load_recipe(recipe), data, [data[0] / "b.png"])
+    assert [photo.name for photo in inside.train] == ["a.png"]
     with pytest.raises(ImganError, match="every photo of the data is one of --test"):
         parts(load_recipe(recipe), test, test)
+    held = parts(load_recipe(recipe), [*data, tmp_path / "more.png"], [])
+    assert held.about == "the test images of mine (1)"
+    assert [photo.name for photo in held.train] == ["a.png", "b.png", "more.png"]
+    assert [photo.name for photo in held.test] == ["c.png"]
+    (data[0] / "test" / "c.png").rename(data[0] / "c.png")
+    (data[0] / "test").rmdir()
     held = parts(load_recipe(recipe), data, [])
     assert held.about == "the last photo (1), held out from training" and len(held.train) == 2
 

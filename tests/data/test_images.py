@@ -203,7 +203,7 @@ def test_animation(tmp_path, suffix, clear) -> None:
     write_image(tmp_path / f"a{suffix}", Image(frames, loop=0))
     back = read_image(tmp_path / f"a{suffix}")
     assert [frame.duration for frame in back.frames] == [70, 70, 70]
-    assert back.loop == (None if suffix == ".avif" else 0)
+    assert back.loop == 0
     for wrote, read in zip(frames, back.frames, strict=True):
         if clear:
             np.testing.assert_array_equal(read.alpha, wrote.alpha)
@@ -440,3 +440,13 @@ def test_notes_that_a_jpeg_cannot_hold_do_not_cost_the_picture(tmp_path) -> None
     exif[0x010F] = "M" * 70_000
     write_image(tmp_path / "a.jpg", Image([Frame(smooth(np.uint8, 3))], exif=exif.tobytes()))
     assert pil.open(tmp_path / "a.jpg").size == (30, 20)
+
+
+def test_the_picture_for_who_shows_no_animations_is_no_frame(tmp_path) -> None:
+    still, *frames = (pil.new("RGB", (8, 8), (value, 0, 0)) for value in (9, 90, 200))
+    still.save(
+        tmp_path / "a.png", save_all=True, append_images=frames, default_image=True, duration=50
+    )
+    back = read_image(tmp_path / "a.png")
+    assert [int(frame.colour[0, 0, 0]) for frame in back.frames] == [90, 200]
+    assert [frame.duration for frame in back.frames] == [50, 50]

@@ -16,10 +16,16 @@ from imgan.errors import ImganError
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, CMYK = 0, 1, 2, 5
 UNKNOWN, MULTIPLIED, STRAIGHT = 0, 1, 2
 RANDOM = np.random.default_rng(0)
+APART = 2
 
 
 def tiff(
-    pixels: np.ndarray, meaning: int, bits: int = 16, extra: int | None = None, kind: int = 0
+    pixels: np.ndarray,
+    meaning: int,
+    bits: int = 16,
+    extra: int | None = None,
+    kind: int = 0,
+    planes: int = 1,
 ) -> bytes:
     """An uncompressed TIFF of uint16 ``[H, W, C]``."""
     height, width, channels = pixels.shape
@@ -32,6 +38,7 @@ def tiff(
     ifd[254] = kind
     ifd[256], ifd[257], ifd[258], ifd[259] = width, height, (bits,) * channels, 1
     ifd[262], ifd[277], ifd[278], ifd[279] = meaning, channels, height, len(data)
+    ifd[284] = planes
     ifd.tagtype[273] = 4
     ifd[273] = 0
     if extra is not None:
@@ -112,3 +119,19 @@ def test_no_page_loses_its_bits_without_a_word(tmp_path) -> None:
     large = RANDOM.integers(0, 65536, (10, 8, 3), np.uint16)
     with pytest.raises(ImganError, match="several pages, of 16-bit colour; split it first"):
         read_image(pages(tmp_path / "a.tif", (shallow, 0), (large, 0)))
+
+
+def test_channels_that_lie_apart_are_told() -> None:
+    data = tiff(RANDOM.integers(0, 65536, (6, 8, 3), np.uint16), RGB, planes=APART)
+    with pytest.raises(ImganError, match="channels lie one after the other; save it interleaved"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("top", [1, 255])
+@pytest.mark.parametrize("off", [0, 1e-7, 5e-4])
+def test_floats_that_rounding_brought_out_of_their_range(top, off) -> None:
+    grey = np.linspace(-off * top, top * (1 + off), 60, dtype=np.float32).reshape(6, 10)
+    file = io.BytesIO()
+    pil.fromarray(grey).save(file, "TIFF")
+    colour = read_image(file.getvalue()).frames[0].colour[:, :, 0]
+    np.testing.assert_allclose(colour, grey.clip(0, top) * (65535 / top), atol=0.6)

@@ -49,7 +49,7 @@ def test_floats_in_other_formats(tmp_path) -> None:
         file = tmp_path / f"a{suffix}"
         write_image(file, Image([Frame(pixels)]), quality=100)
         back = read_image(file)
-        assert back.bits == bits
+        assert 8 * back.frames[0].colour.itemsize == bits
         if suffix != ".jpg":
             np.testing.assert_array_equal(back.frames[0].colour, to_bits(pixels, bits))
     clear = Frame(pixels, pixels[:, :, :1])

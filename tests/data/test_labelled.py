@@ -50,6 +50,47 @@ def test_a_folder_a_class_with_and_without_splits(tmp_path):
     assert {split: len(part) for split, part in parts.items()} == {"train": 6, "test": 2}
 
 
+def test_splits_are_kept_apart_whatever_lies_beside(tmp_path):
+    folder(tmp_path / "a" / "train")
+    folder(tmp_path / "a" / "test", count=1)
+    (tmp_path / "a" / "annotations").mkdir()  # without images
+    picture(tmp_path / "a" / "previews" / "1.png")
+    parts = read_labelled(tmp_path / "a")
+    assert {split: len(part) for split, part in parts.items()} == {"train": 6, "test": 2}
+    assert parts["train"].labels == ["cat"] * 3 + ["dog"] * 3
+    for name in ("0.png", "1.png", "test/2.png"):
+        picture(tmp_path / "loose" / name)
+    parts = read_labelled(tmp_path / "loose")
+    assert {split: part.names for split, part in parts.items()} == {
+        "train": ["0.png", "1.png"], "test": ["2.png"],
+    }  # fmt: skip
+    parts = read_labelled(folder(tmp_path / "vehicles", ("bus", "train")))
+    assert parts["train"].labels == ["bus"] * 3 + ["train"] * 3  # a class of that name
+
+
+def test_linked_folders_are_classes_too(tmp_path):
+    folder(tmp_path / "a", ("cat",))
+    folder(tmp_path / "elsewhere", ("dog",))
+    (tmp_path / "a" / "dog").symlink_to(tmp_path / "elsewhere" / "dog")
+    (tmp_path / "a" / "circle").symlink_to(tmp_path)
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "cat")
+    (tmp_path / "elsewhere" / "dog" / "back").symlink_to(tmp_path / "a")
+    assert read_labelled(tmp_path / "a")["train"].labels == ["cat"] * 3 + ["dog"] * 3
+
+
+@pytest.mark.parametrize("off", [1.0000005, 1.0005])
+def test_rounding_of_one_split_changes_no_other_range(tmp_path, off):
+    grey = np.full((4, 8, 8), 0.5)
+    above, below = grey.copy(), grey.copy()
+    above[0, 0, 0], below[0, 0, 0] = off, 1 - off
+    np.savez(tmp_path / "a.npz", x_train=grey, x_val=below, x_test=above)
+    for part in read_labelled(tmp_path / "a.npz").values():
+        assert np.median(part.pixels) in (127, 128)
+    np.savez(tmp_path / "b.npz", x_train=2 * grey - 0.5, x_test=-grey)  # of one range, [-1, 1]
+    medians = {k: np.median(p.pixels) for k, p in read_labelled(tmp_path / "b.npz").items()}
+    assert medians == {"train": 191, "test": 64}
+
+
 def test_images_side_by_side_have_no_labels(tmp_path):
     picture(tmp_path / "1.png")
     picture(tmp_path / "deep" / "2.png")

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +117,25 @@ def test_photos(tmp_path):
     assert counts(find_layout(tmp_path)) == {"train": (2, 0)}  # an album that is called test
     fill(tmp_path / "train", ["3.png"])
     assert counts(find_layout(tmp_path)) == {"train": (1, 0), "test": (1, 0)}
+
+
+def test_images_beside_test_folders_are_train(tmp_path):
+    fill(tmp_path, ["1.png", "2.png"])
+    fill(tmp_path / "test", ["3.png"])
+    assert counts(find_layout(tmp_path)) == {"train": (2, 0), "test": (1, 0)}
+    (tmp_path / "notes").mkdir()  # without images
+    assert counts(find_layout(tmp_path, "photos")) == {"train": (2, 0), "test": (1, 0)}
+
+
+def test_large_images_are_measured(tmp_path, recwarn):
+    header = struct.pack(">IIBBBBB", 14_000, 14_000, 8, 0, 0, 0, 0)
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    ]
+    (tmp_path / "scan.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert find_layout(tmp_path).kind == "photos"
+    assert not recwarn
 
 
 def test_upright_size_counts(tmp_path):

@@ -43,3 +43,14 @@ def test_the_shipped_model_colours_a_grey_photo_of_any_size():
         light = luma(pixels)[:, :, 0]
         assert np.abs(light - np.asarray(grey)).mean() < 3
         assert (pixels.max(2) - pixels.min(2)).mean() > 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_the_light_stays_where_there_is_no_room_for_the_colour(dtype):
+    top = 1 if dtype == np.float32 else 255
+    grey = (np.linspace(0, 1, 512).reshape(16, 32, 1) * top).astype(dtype)
+    coloured = np.zeros((4, 8, 3)) + np.array([0.9, 0.4, 0.2])
+    out = with_colours(grey, (coloured * top).astype(dtype)).astype(np.float64)
+    assert out.min() >= 0
+    assert out.max() <= top
+    np.testing.assert_allclose(luma(out), grey, atol=0.5 if top == 255 else 1e-5)

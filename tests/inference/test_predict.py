@@ -101,6 +101,17 @@ def test_clear_pixels_of_pillow_images_lie_on_white(models) -> None:
     assert (np.asarray(made)[:, 16:] == 255).all()
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_pillow_images_of_more_than_8_bits(models, mode) -> None:
+    ramp = np.linspace(0, 65535, 24 * 32).reshape(24, 32)
+    dtype, top = {"I;16": (np.uint16, 1), "I": (np.int32, 1), "F": (np.float32, 65535)}[mode]
+    frames = [Image.fromarray((ramp / top).astype(dtype)) for _ in range(4)]
+    assert {frame.mode for frame in frames} == {mode}
+    made = predict(frames, 1, model=models["copy"])[0]
+    assert made.mode == "L"
+    np.testing.assert_allclose(np.asarray(made), ramp / 257, atol=1)
+
+
 @settings(max_examples=8, deadline=None)
 @given(
     height=st.integers(1, 40),

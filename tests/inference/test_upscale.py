@@ -340,6 +340,16 @@ def test_community_model(tmp_path) -> None:
     np.testing.assert_allclose(out, wanted[0].permute(1, 2, 0).numpy(), atol=1e-5)
 
 
+def test_community_files_that_make_no_sense_are_one_sentence(tmp_path) -> None:
+    pytest.importorskip("spandrel")
+    weight = torch.zeros(8, 3, 3, 3)
+    cut = {"model.0.weight": weight, "model.1.sub.0.RDB1.conv1.0.weight": weight}
+    for name, state in (("cut.pth", cut), ("numbers.pth", {0: weight})):
+        torch.save(state, tmp_path / name)
+        with pytest.raises(ImganError, match=rf"{name} is (of no architecture|not a file)"):
+            upscale(pixels(), model=tmp_path / name)
+
+
 def test_community_without_spandrel(tmp_path, monkeypatch) -> None:
     import sys
 
