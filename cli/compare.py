@@ -58,7 +58,14 @@ def compare(
         bool, typer.Option("--resume", help="Insist on going on with a comparison in --out.")
     ] = False,
     direction: Annotated[
-        str | None, typer.Option(metavar="AtoB|BtoA", help="Of translation. [default: AtoB]")
+        Literal["AtoB", "BtoA"] | None,
+        typer.Option(help="Of translation. [default: the recipe's, or AtoB]"),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            min=16, help="Of clips: pixels of the shorter side. [default: as in training]"
+        ),
     ] = None,
     horizon: Annotated[
         int | None, typer.Option(min=1, help="Frames ahead. [default: 8; of digits 10]")
@@ -129,6 +136,7 @@ def compare(
         insist=lpips not in (None, "none") or lpips_weights is not None,
         direction=direction,
         horizon=horizon,
+        size=size,
         device=device[0] if device else None,
         precision=precision,
     )

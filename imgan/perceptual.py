@@ -31,10 +31,12 @@ _LPIPS_BACKBONES: dict[Backbone, tuple[str, str]] = {
     "alex": ("AlexNet_Weights", "AlexNet"),
     "vgg": ("VGG16_Weights", "VGG-16"),
 }
-_LPIPS_SMALLEST = 32
 
 _VGG_WAY_OUT = "give them as a file (recipe key `perceptual.weights`)"
 _LPIPS_WAY_OUT = "give them as a file (`--lpips-weights`, recipe key `lpips.weights`)"
+
+SMALLEST = 32
+"""Pixels of a side that LPIPS and its backbones need."""
 
 
 class NormalisedVGG19(nn.Module):
@@ -209,10 +211,10 @@ class LpipsDistance(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         """The distance of each pair."""
-        if min(output.shape[-2:]) < _LPIPS_SMALLEST:
+        if min(output.shape[-2:]) < SMALLEST:
             height, width = output.shape[-2:]
             raise ImganError(
-                f"LPIPS needs images of {_LPIPS_SMALLEST} pixels and more to a side, "
+                f"LPIPS needs images of {SMALLEST} pixels and more to a side, "
                 f"and one is {width}x{height}; leave that image out"
             )
         distance: Tensor = self.lpips(output, target, normalize=True)  # [N, 1, 1, 1]
@@ -275,7 +277,7 @@ def _download(enum: str, name: str, way_out: str) -> dict[str, Tensor]:
     weights = getattr(torchvision.models, enum).IMAGENET1K_V1
     try:
         return dict(weights.get_state_dict(progress=True, check_hash=True))
-    except (OSError, RuntimeError) as error:  # no network; a file cut short
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:  # or no whole file
         cache = os.path.join(torch.hub.get_dir(), "checkpoints")
         reason = getattr(error, "reason", error)
         raise ImganError(

@@ -62,6 +62,7 @@ class Scoring:
     insist: bool = False
     direction: str | None = None
     horizon: int | None = None
+    size: int | None = None
     device: str | None = None
     precision: str = "auto"
 
@@ -104,6 +105,12 @@ def compare(
     """
     planned = plan(recipe, changes, arms)
     base = load_recipe(recipe, changes)
+    _check_scoring(base.pipeline, scoring)
+    if base.pipeline == "pix2pix" and scoring.direction not in (None, base.direction):
+        raise ImganError(
+            f"the arms are trained to go {base.direction}; leave out --direction "
+            f"{scoring.direction}, or change the recipe's (--set direction={scoring.direction})"
+        )
     chosen = parts(base, data, test, seeds)
     numbers = range(base.seed, base.seed + seeds)
     runs = {
@@ -155,6 +162,7 @@ def compare_models(
         raise ImganError(
             f"these models are of {' and '.join(pipelines)}; only those of one pipeline compare"
         )
+    _check_scoring(pipelines[0], scoring)
     names = [f"{name} (model)" if name in TAKEN else name for name in labels(models)]
     arms = [_there(name, card, cards[0]) for name, card in zip(names, cards, strict=True)]
     keys = {(name, 0): path for name, path in zip(names, paths, strict=True)}
@@ -166,6 +174,16 @@ def compare_models(
     found.recipe, found.data_card = cards[0].recipe, cards[0].data
     found.verdict = verdict(found)
     return found
+
+
+def _check_scoring(pipeline: str, scoring: Scoring) -> None:
+    """Refuse options of other pipelines."""
+    translates = pipeline in ("pix2pix", "cyclegan")
+    if scoring.direction is not None and not translates:
+        raise ImganError(f"--direction is for translation, and these are of {pipeline}")
+    for name in ("horizon", "size"):
+        if getattr(scoring, name) is not None and pipeline != "nextframe":
+            raise ImganError(f"--{name} is for next frames, and these are of {pipeline}")
 
 
 # -- scoring -------------------------------------------------------------------------------------
@@ -195,13 +213,12 @@ def _scored(
         versions=versions(),
         hardware=hardware(str(device)),
     )
-    scored = f"scored on {device} in {str(dtype).removeprefix('torch.')}"
     if eyes is None:
-        compare_features(found, models, chosen.test, scoring.device)
-        found.protocol.append(scored)
+        compare_features(found, models, chosen.test, scoring.device, scoring.precision)
         return found
+    scored = f"scored on {device} in {str(dtype).removeprefix('torch.')}"
     subjects = {f"{name} {seed}": path for (name, seed), path in models.items()}
-    judging = _judge(pipeline, subjects, chosen.test, scoring)
+    judging = _judge(pipeline, subjects, chosen, scoring)
     if chosen.about == HELD_OUT and not judging.held_out:
         found.test = "the images of training: none of so few were held out"
     first = {arm.name: next(f"{n} {s}" for n, s in models if n == arm.name) for arm in arms}
@@ -237,15 +254,13 @@ def _scored(
     return found
 
 
-def _judge(
-    pipeline: str, models: Mapping[str, Path], test: Sequence[Path], scoring: Scoring
-) -> Judge:
-    device, precision = scoring.device, scoring.precision
+def _judge(pipeline: str, models: Mapping[str, Path], chosen: Parts, scoring: Scoring) -> Judge:
+    test, device, precision = chosen.test, scoring.device, scoring.precision
     if pipeline == "srgan":
         return SuperResolution(models, test, device, precision)
     if pipeline == "nextframe":
-        return Frames(models, test, device, precision, scoring.horizon)
-    return Translation(models, test, device, precision, scoring.direction)
+        return Frames(models, test, device, precision, scoring.horizon, scoring.size)
+    return Translation(models, test, device, precision, scoring.direction, chosen.own)
 
 
 def _plane(metrics: Sequence[Metric]) -> tuple[str, str] | None:

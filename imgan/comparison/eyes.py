@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import torch
@@ -9,16 +10,13 @@ from torch import Tensor, nn
 
 from ..errors import ImganError
 from ..evaluation.distribution import LEAST, InceptionFeatures, SetDistance
-from ..perceptual import Backbone, LpipsDistance
+from ..perceptual import SMALLEST, Backbone, LpipsDistance
 from .result import Metric
 
 LPIPS = Metric("lpips", "LPIPS", "perception", "lower", 4)
 DISTS = Metric("dists", "DISTS", "perception", "lower", 4)
 FID = Metric("fid", "FID", "distribution", "lower", 2)
 KID = Metric("kid", "KID x 1000", "distribution", "lower", 1)
-
-SMALLEST = 32
-"""Pixels of a side that LPIPS and its backbone need."""
 
 
 class Eyes:
@@ -46,9 +44,13 @@ class Eyes:
         self.missing: list[str] = []
         self._small = 0
         self.lpips = self._lpips(lpips, lpips_weights, insist)
-        self.dists = _dists()
-        if self.dists is None:
+        self.dists: nn.Module | None = None
+        try:
+            self.dists = _dists()
+        except FileNotFoundError:
             self.missing.append("no DISTS: torchvision's VGG-16 is not in its cache")
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            self.missing.append("no DISTS: torchvision's VGG-16 in its cache is damaged")
         self._sets = InceptionFeatures(inception) if inception else self.lpips
         for network in (self.lpips, self.dists, self._sets):
             if network is not None:
@@ -106,13 +108,18 @@ class Eyes:
         return lines + self.missing
 
 
-def _dists() -> nn.Module | None:
-    """torchmetrics' network, where the VGG-16 that it loads is there already."""
+def _dists() -> nn.Module:
+    """torchmetrics' network, where the VGG-16 that it loads is there already.
+
+    Raises:
+        FileNotFoundError: it is not; other errors if it is damaged.
+    """
     from torchvision.models import VGG16_Weights
 
     name = VGG16_Weights.DEFAULT.url.rpartition("/")[2]
-    if not (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file():
-        return None
+    file = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not file.is_file():
+        raise FileNotFoundError(file)
     from torchmetrics.functional.image.dists import DISTSNetwork
 
     network: nn.Module = DISTSNetwork().requires_grad_(False).eval()

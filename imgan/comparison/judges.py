@@ -8,16 +8,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..data.photos import photos_to_score
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..evaluation.evaluate import run
 from ..evaluation.frame_windows import SEQUENCES, find_windows
+from ..evaluation.frames import CEILING
 from ..evaluation.frames import score as score_frames
 from ..evaluation.held_out import HeldOut
 from ..evaluation.metrics import PROTOCOL, psnr, psnr_y, ssim, ssim_y
 from ..evaluation.nextframe import as_tensor
-from ..evaluation.pairs import Pair, find_pairs
+from ..evaluation.pairs import pairs_of
 from ..evaluation.translation import COPY, same_kind, translated
 from ..inference.device import choose
 from ..inference.predict import Predictor, unit
@@ -25,9 +25,7 @@ from ..inference.translate import directed, load_translation
 from ..inference.upscale import Upscaler
 from .judge import Baseline, Figures, Sample
 from .result import Metric
-
-MOST = 512
-"""Of held-out photos at most so many pixels of each side are scored."""
+from .splits import MOST
 
 PSNR = Metric("psnr", "PSNR", "fidelity", "higher", 2, "dB")
 SSIM = Metric("ssim", "SSIM", "fidelity", "higher", 4)
@@ -55,13 +53,8 @@ class SuperResolution:
                 "those of one scale"
             )
         own = scales.pop()
-        if len(test) == 1 and test[0].is_dir():
-            self._pairs = find_pairs(test[0], None, own)
-        else:
-            self._pairs = [Pair(photo, None, own, MOST) for photo in photos_to_score(test)]
-        self.scale = self.border = self._pairs[0].scale
-        if own != self.scale:
-            raise ImganError(f"these models enlarge {own} times, and {test[0]} is for {self.scale}")
+        self._pairs = pairs_of(test, own, MOST)
+        self.scale = self.border = own
         self.count: int | None = len(self._pairs)
         self._made = self._pairs[0].low is None
         self._skipped = 0
@@ -93,7 +86,7 @@ class SuperResolution:
         """PSNR and SSIM on Y."""
         assert sample.truth is not None
         one = answer.double(), sample.truth.double(), self.border
-        return [{"psnr": psnr_y(*one).item(), "ssim": ssim_y(*one).item()}]
+        return [{"psnr": _capped(psnr_y(*one)), "ssim": ssim_y(*one).item()}]
 
     def protocol(self) -> list[str]:
         """Where the images come from, and what is scored."""
@@ -105,7 +98,7 @@ class SuperResolution:
         count = len(self._pairs) - self._skipped
         return [
             f"{count} test images{left}, x{self.scale}, the low resolution {source}",
-            PROTOCOL.format(border=self.border),
+            f"{PROTOCOL.format(border=self.border)}; {_CAPPED}",
         ]
 
 
@@ -121,14 +114,15 @@ class Translation:
         device: str | None,
         precision: str,
         direction: str | None = None,
+        own: bool | None = None,
     ) -> None:
         loaded = {name: load_translation(path) for name, path in models.items()}
         works = {n: directed(models[n], model, direction) for n, model in loaded.items()}
         self._networks = {name: network for name, (_, network) in works.items()}
         self.direction = next(iter(works.values()))[0]
-        self._card = next(iter(loaded.values())).card
+        self._cards = {name: model.card for name, model in loaded.items()}
         same_kind({name: (model.card, works[name][0]) for name, model in loaded.items()})
-        self._data = HeldOut([model.card for model in loaded.values()], test, self.direction)
+        self._data = HeldOut(list(self._cards.values()), test, self.direction, own)
         if not self._data.count:
             raise ImganError(f"no image in {test[0]} can be used to score on")
         self.count: int | None = self._data.count
@@ -142,7 +136,7 @@ class Translation:
         for one in self._data.samples():
             made = {COPY: one.source} if self.baseline else {}
             for name, network in self._networks.items():
-                made[name] = translated(network, self._card, one.source, *self._where)
+                made[name] = translated(network, self._cards[name], one.source, *self._where)
             yield Sample(one.name, one.source[0], one.target, made)
 
     def wanted(self) -> Iterator[Tensor]:
@@ -155,14 +149,15 @@ class Translation:
             return [{}]
         return [
             {
-                "psnr": psnr(answer, sample.truth).item(),
+                "psnr": _capped(psnr(answer, sample.truth)),
                 "ssim": ssim(answer, sample.truth).item(),
             }
         ]
 
     def protocol(self) -> list[str]:
         """Which images, in which direction."""
-        return [f"{self._data.protocol()}; direction {self.direction}"]
+        capped = f"; {_CAPPED}" * self._data.paired
+        return [f"{self._data.protocol()}{capped}; direction {self.direction}"]
 
 
 class Frames:
@@ -181,6 +176,7 @@ class Frames:
         device: str | None,
         precision: str,
         horizon: int | None = None,
+        size: int | None = None,
     ) -> None:
         self._predictors = {n: Predictor(path, device, precision) for n, path in models.items()}
         first = next(iter(self._predictors.values()))
@@ -189,7 +185,7 @@ class Frames:
         self._channels = first.channels
         self._past = max(one.past for one in self._predictors.values())
         cards = [one.card for one in self._predictors.values()]
-        self._windows = find_windows(test, cards, self._past, horizon, SEQUENCES, None)
+        self._windows = find_windows(test, cards, self._past, horizon, SEQUENCES, size)
         self.horizon = self._windows.horizon
         self.count: int | None = None
         self._seen = 0
@@ -239,8 +235,11 @@ class Frames:
         ]
 
 
-MOST = 512
-"""Of held-out photos at most so many pixels of each side are scored."""
+_CAPPED = f"PSNR of an image is at most {CEILING:.0f} dB"  # of a black one it may be infinite
+
+
+def _capped(decibels: Tensor) -> float:
+    return min(decibels.item(), CEILING)
 
 
 def _eight(image: Tensor) -> Tensor:

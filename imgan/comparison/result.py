@@ -179,7 +179,7 @@ class Comparison:
         known = {
             name: round(metric.distance(value), metric.digits)
             for name, value in means.items()
-            if value is not None and math.isfinite(value)
+            if value is not None and not math.isnan(value)
         }
         least = min(known.values(), default=0.0)
         return [name for name, value in known.items() if value == least]

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -21,7 +20,7 @@ from ..data.walk import files_in
 from ..errors import ImganError, Stopped
 from ..files import replacing, write_json
 from ..model_file import read_card
-from ..recipe import Recipe, load_recipe
+from ..recipe import Recipe
 from ..training import checkpoint
 from ..training.progress import clock, steps_done
 from ..training.run_folder import RunFolder
@@ -68,33 +67,30 @@ class Run:
         """
         folder = RunFolder(self.folder)
         folder.check(self.recipe, resume=False)
-        if self.started() and folder.recipe.is_file():
-            then = load_recipe(folder.recipe)
-            if changed := [key for key in _ALIKE if _of(then, key) != _of(self.recipe, key)]:
-                raise ImganError(
-                    f"{self.folder} holds a run with another {' and '.join(changed)}, and arms "
-                    "compare with the same; take it to go on, or another --out"
-                )
+        changed = [key for key in folder.changed(self.recipe) if key not in _FREE]
+        if self.started() and changed:
+            raise ImganError(
+                f"{self.folder} holds a run with another {' and '.join(changed)}, and arms "
+                "compare with the same; take it to go on, or another --out"
+            )
         try:
             return read_card(self.model).steps >= self.recipe.train.steps
         except ImganError:  # none yet
             return False
 
 
-_ALIKE = (
-    "train.steps",
-    "train.validate_every",
-    *(f"{player}.optimizer.{key}" for player in ("train", "adversary") for key in ("rate", "clip")),
-    "adversary.label_smoothing",
-)
-"""Settings of which a run of its own may go on with others."""
-
-
-def _of(recipe: Recipe, key: str) -> Any:
-    value: Any = recipe
-    for part in key.split("."):
-        value = getattr(value, part, None)
-    return value
+_FREE = {
+    "train.workers",
+    "train.log_every",
+    "train.preview_every",
+    "train.checkpoint_every",
+    "train.keep",
+    "train.tracker",
+    "train.compile",
+    "licence",
+    "notes",
+}
+"""Settings that change nothing of what is learnt; all others are those of the comparison."""
 
 
 def keep_data(file: Path, folders: Sequence[Path], runs: Sequence[Run]) -> None:

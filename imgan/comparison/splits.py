@@ -13,21 +13,30 @@ from ..data.layouts import split_folders
 from ..data.photos import find_photos, photos_to_score
 from ..data.sets import Sets, sets_for
 from ..errors import ImganError
+from ..evaluation.pairs import pairs_of
 from ..recipe import Recipe
 
 EVERY = 10
 """Of photos without a test set every tenth is held out, and one at least."""
+
+MOST = 512
+"""Of held-out photos at most so many pixels of each side are scored."""
 
 HELD_OUT = "what training held out of the data"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Data to train on and to score on, as their commands take them; `about` names the latter."""
+    """Data to train on and to score on, as their commands take them; `about` names the latter.
+
+    `own` tells whether what is scored on is the data of training, and of that what it holds out;
+    None: that is to be told by the folders' names.
+    """
 
     train: list[Path]
     test: list[Path]
     about: str
+    own: bool | None = None
 
 
 def named(data: Sequence[Path]) -> str:
@@ -64,6 +73,7 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
             _without(data, test) if recipe.pipeline == "srgan" else list(data),
             list(test),
             named(test),
+            _same(data, test),
         )
     if recipe.pipeline == "nextframe" and recipe.data.kind == "clips" and seeds > 1:
         splits = [split for _, split in named_files(data).values()]
@@ -76,14 +86,15 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
         about = "the test split of each domain, or all of it where there is none"
         return Parts(list(data), list(data), about)
     if recipe.pipeline != "srgan":
-        return Parts(list(data), list(data), HELD_OUT)
+        return Parts(list(data), list(data), HELD_OUT, own=True)
     photos = find_photos(data)
     if apart := [folder for folder in data if folder.is_dir() and _holds_out(folder)]:
         held = photos_to_score(apart)
         return Parts(photos, held, f"the test images of {named(apart)} ({len(held)})")
     held = photos[EVERY // 2 :: EVERY] or photos[-1:]
     which = f"every {EVERY}th photo" if len(photos) > EVERY // 2 else "the last photo"
-    kept = [photo for photo in photos if photo not in held]
+    apart_from = set(held)
+    kept = [photo for photo in photos if photo not in apart_from]
     if not kept:
         raise ImganError(
             f"there is one photo, {photos[0]}, and nothing can be held out of it; give more, or "
@@ -96,7 +107,11 @@ def _holds_out(folder: Path) -> bool:
     return bool(split_folders(folder)[0].keys() & {"test", "val"})
 
 
-def _found(recipe: Recipe, folders: Sequence[Path]) -> Sets | None:
+def _same(data: Sequence[Path], test: Sequence[Path]) -> bool:
+    return {path.resolve() for path in test} == {path.resolve() for path in data}
+
+
+def _found(recipe: Recipe, folders: Sequence[Path], hold_out: bool = True) -> Sets | None:
     """See that there is something for the pipeline; of translation its images by split."""
     if recipe.pipeline == "srgan":
         find_photos(folders)
@@ -110,7 +125,7 @@ def _found(recipe: Recipe, folders: Sequence[Path]) -> Sets | None:
             raise ImganError(f"there is no file {missing[0]}")
     else:
         made = bool(getattr(recipe.data, "make", None))
-        return sets_for(recipe.pipeline, made, folders, recipe.data.layout)
+        return sets_for(recipe.pipeline, made, folders, recipe.data.layout, hold_out=hold_out)
     return None
 
 
@@ -124,9 +139,9 @@ def _check(
             "same order"
         )
     if recipe.pipeline == "srgan":
-        photos_to_score(test)
+        pairs_of(test, recipe.scale, MOST)
         return
-    scored = _found(recipe, test)
+    scored = _found(recipe, test, hold_out=_same(data, test))
     if trained is None or scored is None:
         return
     seen = {path.resolve() for path in (*trained.train.a, *trained.train.b)}

@@ -55,7 +55,7 @@ def _few(found: Comparison) -> list[str]:
 def better(metric: Metric, one: Arm, other: Arm) -> int:
     """1 if `one` is better, -1 if `other` is, 0 if that lies within the spread or is too little."""
     a, b = one.mean(metric.key), other.mean(metric.key)
-    if a is None or b is None:
+    if a is None or b is None or a == b:  # infinite ones, too
         return 0
     gap = metric.distance(b) - metric.distance(a)
     least = 0.05 if metric.unit == "dB" else ENOUGH * max(abs(a), abs(b))
@@ -164,19 +164,23 @@ def _sharp(mse: Arm, game: Arm) -> list[str]:
 
 def _domains(found: Comparison, mse: Arm, game: Arm) -> list[str]:
     """Accuracy on the target, and how far the domains are apart."""
-    task = next((metric for metric in found.metrics if metric.key.startswith("target")), None)
+    targets = [metric for metric in found.metrics if metric.key.startswith("target")]
     source = next((arm for arm in found.arms if arm.name == "source"), None)
     said = []
-    if task is not None:
+    for task in targets:
+        if None in (mse.mean(task.key), game.mean(task.key)):  # one knows none of the classes
+            continue
         known = [("trained on the source alone", source), ("with moments matched", mse)]
         known.append(("with the adversary", game))
-        parts = [f"{arm.mean(task.key):.1f} % {what}" for what, arm in known if arm]
+        means = [(what, arm.mean(task.key)) for what, arm in known if arm]
+        parts = [f"{mean:.1f} % {what}" for what, mean in means if mean is not None]
         ahead = {
             1: "the adversary is ahead",
             -1: "squared error is ahead",
             0: "they are level",
         }
-        said.append(f"In the other domain {', '.join(parts)}: {ahead[better(task, game, mse)]}.")
+        where = "the other domain" if len(targets) == 1 else task.title.removeprefix("Accuracy, ")
+        said.append(f"In {where} {', '.join(parts)}: {ahead[better(task, game, mse)]}.")
     apart = next((metric for metric in found.metrics if metric.key == "distance"), None)
     if apart is None:  # of a single domain
         return said or _ranking(found)

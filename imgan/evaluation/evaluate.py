@@ -66,8 +66,8 @@ class Report:
             {
                 "model": scores.model,
                 "card_name": scores.card_name,
-                "mean": _finite(scores.mean),
-                "images": {name: _finite(row) for name, row in scores.images.items()},
+                "mean": finite(scores.mean),
+                "images": {name: finite(row) for name, row in scores.images.items()},
             }
             for scores in self.models
         ]
@@ -199,5 +199,6 @@ def _source(pair: Pair) -> str:
     return f"x{pair.scale}, the low resolution made by MATLAB's bicubic from the cropped photos"
 
 
-def _finite(row: dict[str, float]) -> dict[str, float | None]:
+def finite(row: dict[str, float]) -> dict[str, float | None]:
+    """Figures as JSON can hold them: None for infinite ones."""
     return {metric: value if math.isfinite(value) else None for metric, value in row.items()}

@@ -15,6 +15,7 @@ from ..data.prepared import Form, Prepared
 from ..data.sets import sets_for
 from ..data.translation import prepare_one, prepare_pairs
 from ..model_file import Card
+from ..perceptual import SMALLEST
 from .distribution import LEAST
 
 
@@ -43,18 +44,26 @@ class HeldOut:
         folders: as for training. The test images are taken, else the val images, else those that
             training held out; all of them where no model was trained on folders of these names.
         direction: ``AtoB`` or ``BtoA``.
+        own: whether the folders are those of training; by default told by their names.
 
     Raises:
         ImganError: the folders hold no such images.
     """
 
-    def __init__(self, cards: Sequence[Card], folders: Sequence[Path], direction: str) -> None:
+    def __init__(
+        self,
+        cards: Sequence[Card],
+        folders: Sequence[Path],
+        direction: str,
+        own: bool | None = None,
+    ) -> None:
         card = cards[0]
         self.made = card.task if card.task in MAKERS else None
         layout = card.recipe.get("data", {}).get("layout")
         # Names are all that a card knows of the folders; of others every image is new.
         seen = {name for one in cards for name in one.data.get("folders", ())}
-        own = any(folder.resolve().name in seen for folder in folders)
+        if own is None:
+            own = any(folder.resolve().name in seen for folder in folders)
         sets = sets_for(card.pipeline, self.made is not None, folders, layout, hold_out=own)
         split, self._which = sets.tests, "held-out images"
         if not split.a and not split.b:
@@ -89,6 +98,12 @@ class HeldOut:
     def enough(self) -> bool:
         """Whether there are images enough on both sides for a kernel distance."""
         return min(self.count, len(self._targets)) >= LEAST
+
+    @property
+    def large(self) -> bool:
+        """Whether LPIPS's backbone can look at them all."""
+        shapes = [*self._inputs.shapes, *self._targets.shapes]
+        return min(side for shape in shapes for side in shape[:2]) >= SMALLEST
 
     @property
     def copies(self) -> bool:

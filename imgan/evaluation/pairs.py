@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..data.degrade import imresize_uint8
 from ..data.images import READABLE, read_image
+from ..data.photos import photos_to_score
 from ..data.pixels import to_bits
 from ..errors import ImganError
 
@@ -90,6 +92,35 @@ def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pa
                 f"{columns}x{rows}; crop HR to a multiple of the scale"
             )
     return [Pair(high[name], low[name], scale) for name in sorted(high)]
+
+
+def pairs_of(paths: Sequence[Path], scale: int, most: int) -> list[Pair]:
+    """All images to score models of one `scale` on.
+
+    Args:
+        paths: folders with HR/ and LR/; or photos, of which `most` pixels of each side are taken,
+            and folders of photos.
+        scale: how many times the models enlarge.
+        most: see above.
+
+    Raises:
+        ImganError: as in `find_pairs`; or they are of both kinds, or for another scale.
+    """
+    found: list[Pair] = []
+    for path in paths:
+        if path.is_dir() and ((path / "HR").is_dir() or (path / "LR").is_dir()):
+            pairs = find_pairs(path, None, scale)
+        else:
+            each = most if path.is_file() else None
+            pairs = [Pair(photo, None, scale, each) for photo in photos_to_score([path])]
+        if pairs[0].scale != scale:
+            raise ImganError(
+                f"these models enlarge {scale} times, and {path} is for {pairs[0].scale}"
+            )
+        found += pairs
+    if len({pair.low is None for pair in found}) > 1:
+        raise ImganError("score on folders with HR/ and LR/ or on photos, not on both at a time")
+    return found
 
 
 def _middle(image: Tensor, most: int) -> Tensor:

@@ -16,13 +16,14 @@ from ..data.makers import MAKERS
 from ..errors import ImganError
 from ..files import replacing
 from ..inference.device import choose
+from ..inference.film import labels
 from ..inference.tiles import run_tiled
 from ..inference.translate import directed, load_translation
 from ..model_file import Card, read_card
-from ..perceptual import LpipsDistance
+from ..perceptual import SMALLEST, LpipsDistance
 from ..shipped import resolve
 from .distribution import LEAST, SetDistance
-from .evaluate import BICUBIC, TWINS, Scores
+from .evaluate import BICUBIC, TWINS, Scores, finite
 from .held_out import HeldOut, form_of
 from .metrics import psnr, ssim
 
@@ -56,7 +57,11 @@ class TranslationReport:
             "direction": self.direction,
             "protocol": self.protocol,
             "models": [
-                {"model": s.model, "mean": self.means()[s.model], "images": s.images}
+                {
+                    "model": s.model,
+                    "mean": finite(self.means()[s.model]),
+                    "images": {name: finite(row) for name, row in s.images.items()},
+                }
                 for s in self.models
             ],
         }
@@ -123,14 +128,14 @@ def evaluate_translation(
     kept: dict[str, list[Path]] = {}
     for name in ([COPY] if data.copies else []) + list(loaded):
         scores = Scores(name, loaded[name].card.name if name in loaded else "")
-        distance = SetDistance(lpips) if lpips and data.enough else None
+        distance = SetDistance(lpips) if lpips and data.enough and data.large else None
         for number, sample in enumerate(data.samples()):
             if progress:
                 progress(name, number, data.count)
             output = sample.source
             if name != COPY:
                 network = works[name][1]
-                output = translated(network, cards[0], sample.source, target, dtype)
+                output = translated(network, loaded[name].card, sample.source, target, dtype)
             if sample.target is not None:
                 scores.images[sample.name] = _score(output, sample.target, lpips)
             if distance:
@@ -148,6 +153,10 @@ def evaluate_translation(
         report.models.append(scores)
     if lpips and not data.enough:
         report.protocol.append(f"no KID: that takes {LEAST} images and more on each side")
+    if lpips and not data.large:
+        report.protocol.append(
+            f"no KID, and no LPIPS of images of fewer than {SMALLEST} pixels to a side"
+        )
     if lpips and data.paired:
         report.protocol.append(f"{lpips.protocol} on RGB")
     if out:
@@ -182,7 +191,7 @@ def translated(
     answer = run_tiled(
         network.to(device),
         source[0].permute(1, 2, 0).numpy(),
-        size_multiple=card.size_multiple,
+        size_multiple=max(card.size_multiple, int(getattr(network, "size_multiple", 1))),
         minimum=int(getattr(network, "minimum", 1)),
         value_range=card.value_range,
         device=device,
@@ -194,23 +203,24 @@ def translated(
 
 def _score(output: Tensor, target: Tensor, lpips: LpipsDistance | None) -> dict[str, float]:
     row = {"psnr": psnr(output, target).item(), "ssim": ssim(output, target).item()}
-    if lpips:
+    if lpips and min(output.shape[-2:]) >= SMALLEST:
         with torch.no_grad():
             row["lpips"] = lpips(_rgb(output), _rgb(target)).item()
     return row
 
 
 def _rgb(image: Tensor) -> Tensor:
-    return image.expand(-1, 3, -1, -1) if image.shape[1] == 1 else image[:, :3]
+    """Of more channels the first three, of two the first."""
+    return image[:, :3] if image.shape[1] >= 3 else image[:, :1].expand(-1, 3, -1, -1)
 
 
 def _folder(model: str, models: list[str]) -> str:
     """Where a model's images go: "output" if it is the only one, else its name or number."""
     if len(models) == 1:
         return "output"
-    stems = [Path(m).stem if Path(m).stem != "model" else Path(m).parent.name for m in models]
+    stems = [*labels(models), COPY, "target"]
     stem = stems[models.index(model)]
-    return stem if stems.count(stem) == 1 else f"{stem}-{models.index(model) + 1}"
+    return stem if stem and stems.count(stem) == 1 else f"{stem}-{models.index(model) + 1}"
 
 
 def _save(file: Path, image: Tensor) -> None:
@@ -240,7 +250,7 @@ def _write_results(
     content = {
         "columns": columns,
         "rows": rows,
-        "scores": report.means(),
+        "scores": {name: finite(row) for name, row in report.means().items()},
         "protocol": report.protocol,
     }
     with replacing(out / "results.json") as beside:

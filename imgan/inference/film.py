@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -161,10 +161,13 @@ def labels(models: Sequence[str | Path | None]) -> list[str]:
         path = Path(model if model is not None else PREDICTION)
         stem = path.name.removesuffix(".safetensors")
         names.append(path.resolve().parent.name if stem == "model" else stem)
-    return [
-        f"{name}-{names[:i].count(name) + 1}" if names.count(name) > 1 else name
-        for i, name in enumerate(names)
-    ]
+    taken = {name for name in names if names.count(name) == 1}
+    for i, name in enumerate(names):
+        if name not in taken:
+            numbered = (f"{name}-{number}" for number in count(1))
+            names[i] = next(label for label in numbered if label not in taken)
+            taken.add(names[i])
+    return names
 
 
 def _end(clip: Path, wanted: int, needed: int, held: int) -> tuple[list[Pixels], float]:

@@ -89,7 +89,8 @@ class _Sheet:
         """A text that begins at `x`, its middle line `down` from the top of what is free."""
         y = 1 - (self.top + down) / self.height
         style = {"color": INK, "va": "center"} | style
-        self.figure.text(x / WIDTH, y, text, fontsize=size, parse_math=False, **style)
+        printable = text.encode(errors="replace").decode()  # names may be of any bytes
+        self.figure.text(x / WIDTH, y, printable, fontsize=size, parse_math=False, **style)
 
     def line(self, down: float, colour: str = HAIR, width: float = 0.8) -> None:
         """A rule from side to side."""

@@ -62,22 +62,22 @@ class RunFolder:
         has_run = bool(self._newest)
         if resume and not has_run:
             raise ImganError(f"there is no checkpoint in {self.path} to resume; leave --resume out")
-        if not has_run or not self.recipe.is_file():
-            return
-        # Parsed, so that a setting that is newer than the run counts with its default.
-        then = load_recipe(self.recipe)
-        before = _flat(then.model_dump(mode="json", exclude={"arms"}))
-        now = _flat(recipe.model_dump(mode="json", exclude={"arms"}))
-        changed = sorted(
-            key
-            for key in before.keys() | now.keys()
-            if before.get(key) != now.get(key) and key not in _FREE
-        )
-        if changed:
+        if has_run and (changed := [key for key in self.changed(recipe) if key not in _FREE]):
             raise ImganError(
                 f"{self.path} holds a run of another recipe (it differs in {', '.join(changed)}); "
                 "take the same settings to go on, or another --out"
             )
+
+    def changed(self, recipe: Recipe) -> list[str]:
+        """The settings in which the recipe that was trained here differs, such as train.steps."""
+        if not self.recipe.is_file():
+            return []
+        # Parsed, so that a setting that is newer than the run counts with its default.
+        before, now = (
+            _flat(one.model_dump(mode="json", exclude={"arms"}))
+            for one in (load_recipe(self.recipe), recipe)
+        )
+        return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,8 @@ def domains(folder: Path) -> tuple[Path, list[Path]]:
     return written(folder, recipe), found
 
 
-SCORING = Scoring(lpips=None, device="cpu", precision="float32", horizon=3)
+SCORING = Scoring(lpips=None, device="cpu", precision="float32")
+FRAMES = replace(SCORING, horizon=3)
 MAKERS = {
     "srgan": super_resolution,
     "pix2pix": pairs,
@@ -130,4 +132,5 @@ MAKERS = {
 def run(folder: Path, pipeline: str = "pix2pix", **more: Any) -> Comparison:
     """A whole comparison of that pipeline in `folder`/out."""
     recipe, data = MAKERS[pipeline](folder)
-    return compare(recipe, data, folder / "out", scoring=SCORING, devices=["cpu"], **more)
+    scoring = FRAMES if pipeline == "nextframe" else SCORING
+    return compare(recipe, data, folder / "out", scoring=scoring, devices=["cpu"], **more)

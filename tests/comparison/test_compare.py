@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from imgan.evaluation.nextframe import evaluate_nextframe
 from imgan.recipe import load_recipe
 from imgan.training.loop import Trainer
 from tests.comparison import comparisons
-from tests.comparison.comparisons import MAKERS, SCORING, run
+from tests.comparison.comparisons import FRAMES, MAKERS, SCORING, run
 
 
 @pytest.mark.parametrize("pipeline", MAKERS)
@@ -112,12 +113,58 @@ def twins(tmp_path_factory):
     return folder, recipe, data, compare(recipe, data, out, scoring=SCORING, devices=["cpu"])
 
 
-@pytest.mark.parametrize("change", ["train.steps=1", "train.steps=4", "train.optimizer.rate=0.1"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "train.steps=1",
+        "train.steps=4",
+        "train.optimizer.rate=0.1",
+        "adversary.penalties=[{name: r1, weight: 10}]",
+        "train.accumulate=2",
+    ],
+)
 def test_arms_are_not_mixed_of_several_settings(twins, change):
     folder, recipe, data, _ = twins
     how = {"scoring": SCORING, "devices": ["cpu"]}
     with pytest.raises(ImganError, match=f"another {change.partition('=')[0]}, and arms compare"):
         compare(recipe, data, folder / "out", changes=[change], **how)
+
+
+def test_runs_without_checkpoints_are_of_their_recipe_too(twins, tmp_path):
+    folder, recipe, data, _ = twins
+    shutil.copytree(folder / "out", tmp_path / "out")
+    for checkpoints in (tmp_path / "out" / "runs").glob("*/checkpoints"):
+        shutil.rmtree(checkpoints)
+    how = {"scoring": SCORING, "devices": ["cpu"]}
+    compare(recipe, data, tmp_path / "out", **how)
+    with pytest.raises(ImganError, match="another adversary.weight, and arms compare"):
+        compare(recipe, data, tmp_path / "out", changes=["adversary.weight=5"], **how)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "message"),
+    [
+        ({"direction": "BtoA"}, "trained to go AtoB; leave out --direction BtoA, or change"),
+        ({"horizon": 3}, "--horizon is for next frames, and these are of pix2pix"),
+        ({"size": 64}, "--size is for next frames"),
+    ],
+)
+def test_what_scoring_cannot_do_is_told_before_training(tmp_path, scoring, message):
+    recipe, data = comparisons.pairs(tmp_path)
+    with pytest.raises(ImganError, match=message):
+        compare(recipe, data, tmp_path / "out", scoring=replace(SCORING, **scoring))
+    assert not (tmp_path / "out").exists()
+
+
+def test_features_are_compared_as_the_recipe_says(tmp_path):
+    recipe, (source, target) = comparisons.domains(tmp_path)
+    data = [source, shutil.copy(target, tmp_path / "second.npz"), target]
+    changes = ["data.sources=2", "data.target_labels=false"]
+    how = {"scoring": SCORING, "devices": ["cpu"]}
+    found = compare(recipe, data, tmp_path / "out", changes=changes, **how)
+    assert [metric.key for metric in found.metrics] == ["source", "source2", "distance"]
+    assert found.plane is None
+    assert "scored on cpu in float32" in found.protocol
 
 
 def test_finished_runs_are_not_scored_as_of_other_data(twins, tmp_path):
@@ -188,7 +235,7 @@ def test_a_fault_of_the_test_data_is_found_before_training(pipeline, tmp_path):
 def test_moving_digits_have_their_standard_measure(tmp_path, monkeypatch):
     monkeypatch.setattr("imgan.comparison.judges.SEQUENCES", 3)
     recipe, data = comparisons.moving_digits(tmp_path)
-    found = compare(recipe, data, tmp_path / "out", scoring=SCORING, devices=["cpu"])
+    found = compare(recipe, data, tmp_path / "out", scoring=FRAMES, devices=["cpu"])
     assert found.metric("mse_all").title == "MSE a frame, 1 to 3"
     model = str(tmp_path / "out" / found.arms[1].runs[0] / "model.safetensors")
     report = evaluate_nextframe(

@@ -192,6 +192,28 @@ def test_photos_that_cannot_be_scored_are_left_out_and_told(tmp_path):
         list(judging.samples())
 
 
+def test_pairs_of_several_folders_are_scored_as_pairs(tmp_path):
+    for i, name in enumerate(("one", "two")):
+        for side, pixels in (("HR", 64), ("LR", 32)):
+            (tmp_path / name / side).mkdir(parents=True)
+            grey = np.full((pixels, pixels, 3), 60 * i, np.uint8)
+            Image.fromarray(grey).save(tmp_path / name / side / f"{i}.png")
+    model = {"one": shipped_models()["x2-mse"]}
+    folders = [tmp_path / "one", tmp_path / "two"]
+    judging = SuperResolution(model, folders, "cpu", "float32")
+    samples = list(judging.samples())
+    assert [sample.name for sample in samples] == ["0.png", "1.png"]
+    assert "as given in LR/" in judging.protocol()[0]
+    black = samples[0]  # the answer to which is exact
+    assert judging.figures(black, black.answers["bicubic"])[0]["psnr"] == 60
+    assert "at most 60 dB" in judging.protocol()[1]
+    with pytest.raises(ImganError, match="with HR/ and LR/ or on photos, not on both"):
+        SuperResolution(model, [*folders, tmp_path / "two" / "HR" / "1.png"], "cpu", "float32")
+    shipped = {"one": shipped_models()["x4-mse"]}
+    with pytest.raises(ImganError, match="enlarge 4 times, and .*one is for 2"):
+        SuperResolution(shipped, folders, "cpu", "float32")
+
+
 def test_crops_are_where_the_rivals_differ_most():
     judging = made_up(3)
     places = [(8, 40), (30, 10), (0, 0)]
@@ -224,6 +246,14 @@ def test_weights_that_are_not_there_are_told_or_insisted_on(tmp_path, monkeypatc
     assert any("no LPIPS: the weights of its backbone" in line for line in eyes.protocol())
     assert str(tmp_path) not in " ".join(eyes.protocol())  # protocols are shown to others
     assert any("no DISTS" in line for line in eyes.protocol())
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("vgg16-397923af.pth", "squeezenet1_1-b8a52dc0.pth"):
+        for content in (b"", b"<html>no</html>"):
+            (tmp_path / "checkpoints" / name).write_bytes(content)
+            eyes = Eyes("squeeze", None, None, False, torch.device("cpu"))
+            assert any("no LPIPS" in line for line in eyes.protocol())
+            assert any("no DISTS" in line for line in eyes.protocol())
+    assert any("VGG-16 in its cache is damaged" in line for line in eyes.protocol())
     with pytest.raises(ImganError, match="there is no file"):
         Eyes("squeeze", tmp_path / "none.pth", None, True, torch.device("cpu"))
     with pytest.raises(ImganError, match="torch-fidelity"):
@@ -301,6 +331,25 @@ def test_features_of_one_domain_have_no_distance():
     found.pipeline, found.plane = "dann", None
     found.metrics = [Metric("source", "Accuracy, a", "task", "higher", 1, "%")]
     assert verdict(found) == ["Best of the trained in each figure: Accuracy, a: mse."]
+
+
+def test_an_arm_that_knows_none_of_the_classes_has_no_say():
+    found = comparison({"target1": 90, "distance": 1}, {"distance": 2})
+    found.pipeline, found.plane = "dann", None
+    found.metrics = [
+        Metric("target1", "Accuracy, b", "task", "higher", 1, "%"),
+        Metric("distance", "Distance of the domains", "distribution", "lower", 2),
+    ]
+    (only,) = verdict(found)
+    assert only.startswith("A linear critic")
+
+
+def test_infinite_figures_are_level_and_best():
+    found = comparison({"psnr": float("inf")}, {"psnr": float("inf")})
+    assert better(PSNR, *found.arms) == 0
+    found = comparison({"psnr": float("inf")}, {"psnr": 30})
+    assert better(PSNR, *found.arms) == 1
+    assert found.best(PSNR) == ["mse"]
 
 
 def test_twins_that_do_not_come_up_to_the_baseline_are_not_compared():

@@ -1,5 +1,7 @@
 """What is trained on, and what is scored."""
 
+import shutil
+
 import pytest
 
 from imgan.comparison.splits import named, parts
@@ -7,18 +9,30 @@ from imgan.errors import ImganError
 from imgan.recipe import load_recipe
 from tests.comparison import comparisons
 from tests.comparison.comparisons import run
+from tests.pipelines.translation_runs import make_pairs
 
 
 def test_what_is_trained_on_is_not_scored(tmp_path):
     recipe, data = comparisons.pairs(tmp_path)
     with pytest.raises(ImganError, match="4 images of --test are trained on, such as .*train"):
         parts(load_recipe(recipe), data, [data[0] / "train"])
-    assert parts(load_recipe(recipe), data, data).test == data  # what it holds out of them
+    found = parts(load_recipe(recipe), data, data)
+    assert found.test == data and found.own  # what it holds out of them
     recipe, data = comparisons.domains(tmp_path)
     with pytest.raises(ImganError, match="here are 2 domains and 1 of --test; give one for each"):
         parts(load_recipe(recipe), data, data[:1])
     with pytest.raises(ImganError, match="source.npz is one domain; give the source and then"):
         parts(load_recipe(recipe), data[:1], [])
+
+
+def test_of_a_heap_of_pairs_no_image_of_training_is_scored(tmp_path):
+    recipe, _ = comparisons.pairs(tmp_path)
+    data, other = make_pairs(tmp_path / "a" / "x", train=24), make_pairs(tmp_path / "b" / "x", 24)
+    for folder in (data, other):
+        shutil.rmtree(folder / "val")
+    with pytest.raises(ImganError, match="23 images of --test are trained on"):
+        parts(load_recipe(recipe), [data], [data / "train"])
+    assert parts(load_recipe(recipe), [data], [other]).own is False  # whatever its name
 
 
 def test_each_seed_of_clips_would_hold_out_others(tmp_path):

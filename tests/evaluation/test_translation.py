@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,24 @@ def test_the_command_prints_means_and_refuses_mixed_work(models, pairs, tmp_path
     assert len(json.loads(Path(scores).read_text())["models"]) == 2
     mixed = run.invoke(app, ["evaluate", model, "x4-mse", str(pairs)])
     assert "different work" in str(mixed.exception)
+
+
+def test_models_of_any_name_keep_their_own_images(models, pairs, tmp_path, monkeypatch):
+    for name in ("input", "target", "model"):
+        shutil.copy(models["pix2pix"], tmp_path / f"{name}.safetensors")
+    monkeypatch.chdir(tmp_path)
+    names = ["input.safetensors", "target.safetensors", "model.safetensors"]
+    evaluate_translation(names, [pairs], out=tmp_path / "out", device="cpu")
+    columns = json.loads((tmp_path / "out" / "results.json").read_text())["columns"]
+    assert columns == ["input", "input-1", "target-2", tmp_path.name, "target"]
+    for column in columns:
+        assert len(list((tmp_path / "out" / column).iterdir())) == 3
+
+
+def test_equal_images_are_no_number_in_json(models, tmp_path):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    (tmp_path / "same" / "val").mkdir(parents=True)
+    Image.fromarray(picture).save(tmp_path / "same" / "val" / "0.png")
+    report = evaluate_translation([models["pix2pix"]], [tmp_path / "same"], out=tmp_path / "out")
+    assert report.to_dict()["models"][0]["mean"]["psnr"] is None
+    assert "Infinity" not in (tmp_path / "out" / "results.json").read_text()

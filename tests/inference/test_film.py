@@ -162,3 +162,8 @@ def test_labels_differ() -> None:
         "mse",
     ]
     assert labels(["a/m.safetensors", "b/m.safetensors"]) == ["m-1", "m-2"]
+    assert labels(["x/model.safetensors", "y/x/model.safetensors", "x-2/model.safetensors"]) == [
+        "x-1",
+        "x-3",
+        "x-2",
+    ]
