@@ -54,9 +54,11 @@ def adapt(
     from ..recipe import DannRecipe, load_recipe
 
     loaded = load_recipe(recipe, set_)  # first: its faults cost nothing
-    folders = [located(one) for one in domains]
     from ..adapt import adapt as run
+    from ..adapt import check_wanted
 
+    check_wanted(loaded, plot)
+    folders = [located(one) for one in domains]
     names = "-".join(Path(name).name.split(".")[0] for name in domains)
     place = out or Path("runs") / f"{loaded.name}-{names}"
     done = run(loaded, folders, place, before=before, plot=plot, device=device)

@@ -36,6 +36,23 @@ class Adapted:
     report: FeatureReport
 
 
+def check_wanted(recipe: Recipe, plot: str) -> None:
+    """Refuse, before data is fetched, what cannot be done.
+
+    Raises:
+        ImganError: the recipe is of another pipeline, or what draws the plot is not installed.
+    """
+    if not isinstance(recipe, DannRecipe):
+        raise ImganError(
+            f"recipe {recipe.name} is of {recipe.pipeline}, not of domain adaptation; train it "
+            "with imgan train"
+        )
+    if plot == "tsne":
+        from .pipelines.scatter import tsne_there
+
+        tsne_there()
+
+
 def adapt(
     recipe: Recipe,
     folders: Sequence[Path],
@@ -64,11 +81,8 @@ def adapt(
     Raises:
         ImganError: the recipe is of another pipeline, or the data cannot be used.
     """
-    if not isinstance(recipe, DannRecipe):
-        raise ImganError(
-            f"recipe {recipe.name} is of {recipe.pipeline}, not of domain adaptation; train it "
-            "with imgan train"
-        )
+    check_wanted(recipe, plot)
+    assert isinstance(recipe, DannRecipe)
     from .evaluation.features import FeatureReport, evaluate_features
     from .inference.classify import Classifier
     from .model_file import read_card
@@ -76,10 +90,6 @@ def adapt(
     from .report import write_run_page
     from .training.loop import Trainer
 
-    if plot == "tsne":
-        from .pipelines.scatter import tsne_there
-
-        tsne_there()
     earlier = Classifier(before, device) if before else None  # its faults cost nothing
 
     def make(one: Recipe) -> Dann:

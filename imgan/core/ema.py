@@ -13,6 +13,9 @@ from imgan.core.logits import full_precision
 class EMA:
     """Averages what ``module.state_dict()`` holds: floats are averaged, integers copied.
 
+    The vectors of spectral norm (buffers whose names end in ``_u`` and ``_v``) are copied too: the
+    mean of unit vectors is none, and the norm that it gives would be far too small.
+
     ``average = decay * average + (1 - decay) * current``, as for the generators of Karras et al.
     2018 and Yazici et al. 2019. With ``warmup`` the decay of the t-th update is at most
     ``(1 + t) / (10 + t)``, so that the first, bad weights fade fast. Half-precision weights are
@@ -28,6 +31,8 @@ class EMA:
         self.decay = decay
         self.warmup = warmup
         self.updates = 0
+        vectors = (name for name, _ in module.named_buffers() if name.endswith(("_u", "_v")))
+        self._copied = frozenset(vectors)
         self._average = {name: _copy(value) for name, value in module.state_dict().items()}
 
     @torch.no_grad()
@@ -38,7 +43,7 @@ class EMA:
         share = 1 - min(self.decay, ramp)
         for name, value in self.module.state_dict().items():
             average = self._average[name].to(value.device)  # the module may have been moved
-            if average.is_floating_point():
+            if average.is_floating_point() and name not in self._copied:
                 average.lerp_(value.to(average.dtype), share)
             else:
                 average.copy_(value)

@@ -105,7 +105,8 @@ class VirtualBatchNorm(nn.Module):
         r = self.reference_size
         if len(features) < r:
             raise ValueError(f"a batch of {len(features)} cannot start with {r} reference samples")
-        values = full_precision(features).flatten(2) if features.ndim > 2 else features.unsqueeze(2)
+        values = full_precision(features)
+        values = values.flatten(2) if values.ndim > 2 else values.unsqueeze(2)
         mean, square = values.mean(2), values.square().mean(2)  # of each sample: [R + N, C]
         mean_r, square_r = mean[:r].mean(0), square[:r].mean(0)  # of the reference: [C]
         mean = torch.cat([mean_r.expand(r, -1), (r * mean_r + mean[r:]) / (r + 1)])

@@ -10,7 +10,10 @@ Logits: TypeAlias = Tensor | Sequence[Tensor]
 """Raw scores of any shape (one a sample, or a map of patches), or one such tensor a scale."""
 
 Critic: TypeAlias = Callable[[Tensor], Logits]
-"""Anything that maps samples ``[N, ...]`` to logits; a condition goes in by closure."""
+"""Anything that maps samples ``[N, ...]`` to logits; a condition goes in by closure.
+
+Whatever it returns is taken for logits: of one that returns features too, pass the logits alone.
+"""
 
 
 def full_precision(values: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
 """Penalties on the critic's gradient with respect to its input.
 
 Called as ``penalty(critic, real, fake)`` they return one scalar, weight included. They run in
-float32 even inside autocast (bf16 is some 3 % off in the gradient), take the norm of each sample on
-its own, and sum logit maps, and lists of them, to one score a sample: the weight that fits falls
-with the number of logits. Where the critic looks at its whole batch (batch norm,
-`MinibatchStdDev`), the norm of a sample also holds what the others' scores owe to it.
+float32 even inside autocast (bf16 is some 3 % off in the gradient), so the critic's weights are to
+be float32 too. They take the norm of each sample on its own. Its score is the mean of its logit
+map, or of its list of them, as in the costs, so that one weight fits any number of logits. Where
+the critic looks at its whole batch (batch norm, `MinibatchStdDev`), the norm of a sample also holds
+what the others' scores owe to it.
 
 Autocast that is baked into a wrapped ``forward`` (Accelerate's ``prepare``) cannot be switched off
 from here: then give the step ``penalty_critic=``, the same closure on the module's own forward.
@@ -45,7 +46,8 @@ def gradient_norms(critic: Critic, samples: Tensor) -> tuple[Tensor, Tensor]:
     """
     with torch.autocast(samples.device.type, enabled=False):
         samples = full_precision(samples.detach()).requires_grad_()
-        score = torch.stack([values.sum() for values in scales(critic(samples))]).sum()
+        means = torch.stack([values.mean() for values in scales(critic(samples))])
+        score = len(samples) * means.mean()  # the sum over the samples of each one's mean logit
         # Samples do not see each other, so the gradient of the sum holds the gradient of each.
         (gradient,) = torch.autograd.grad(score, samples, create_graph=True)
         return gradient.flatten(1).square().sum(1), 0 * score  # [N, C, H, W] -> [N]
@@ -98,6 +100,7 @@ class WganGP:
     """``weight * E (|grad D(x)| - 1)^2`` on the lines between real and fake.
 
     Gulrajani et al. 2017, eq. 3. ``rng`` lives on the samples' device; None is torch's global one.
+    Where there are more of one than of the other, each real sample meets a fake one at random.
     """
 
     weight: float = 10.0
@@ -106,15 +109,19 @@ class WganGP:
     name = "wgan_gp"
 
     def __call__(self, critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
-        """Scalar penalty; ``real`` and ``fake`` are ``[N, ...]`` of equal shape.
+        """Scalar penalty; ``real`` is ``[N, ...]``, ``fake`` ``[M, ...]`` with the same rest.
 
         Raises:
             ValueError: the shapes differ, so that there are no lines between the samples.
         """
-        if real.shape != fake.shape:
+        if real.shape[1:] != fake.shape[1:]:
             raise ValueError(
                 f"WGAN-GP mixes real and fake: {tuple(real.shape)} and {tuple(fake.shape)} differ"
             )
+        if len(real) != len(fake):
+            fake = fake[
+                torch.randint(len(fake), (len(real),), generator=self.rng, device=fake.device)
+            ]
         real, fake = full_precision(real), full_precision(fake)
         share = torch.rand(_column(real), generator=self.rng, device=real.device, dtype=real.dtype)
         return _one_centered(critic, torch.lerp(real, fake, share), self.weight)

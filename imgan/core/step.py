@@ -19,7 +19,7 @@ from imgan.core.unroll import Unroll
 Log: TypeAlias = dict[str, Tensor]
 """Detached scalars by name, still on their device."""
 
-Modules: TypeAlias = nn.Module | Sequence[nn.Module]
+Modules: TypeAlias = nn.Module | Sequence[nn.Module] | Mapping[str, nn.Module]
 
 
 class AdversarialStep:
@@ -128,7 +128,7 @@ class AdversarialStep:
             log["d_loss"] = torch.stack([log["d_adversarial"], *dues]).sum()
             self._backward(log["d_loss"])
         if self._sync():
-            log["grad_norm_d"] = _descend(self._critics, self.optimizer_d, self.clip_d)
+            log["grad_norm_d"] = _descend(self.optimizer_d, self.clip_d)
             self.moves += 1
         return _detached(log)
 
@@ -175,7 +175,7 @@ class AdversarialStep:
             log["g_loss"] = torch.stack(costs).sum()
             self._backward(log["g_loss"])
         if self._sync():
-            log["grad_norm_g"] = _descend(self._generators, self.optimizer_g, self.clip_g)
+            log["grad_norm_g"] = _descend(self.optimizer_g, self.clip_g)
         return _detached(log)
 
     def state_dict(self) -> dict[str, Any]:
@@ -243,14 +243,12 @@ class AdversarialStep:
         return critic if noise is None else lambda samples: critic(noise(samples, move))
 
 
-def _descend(
-    modules: list[nn.Module], optimizer: torch.optim.Optimizer, clip: float | None
-) -> Tensor:
-    """Clip, step and clear; returns the gradient norm before clipping.
+def _descend(optimizer: torch.optim.Optimizer, clip: float | None) -> Tensor:
+    """Clip, step and clear what the optimizer holds; returns the gradient norm before clipping.
 
     Gradients are cleared here and not before backward, where earlier micro-batches would be lost.
     """
-    parameters = [p for module in modules for p in module.parameters()]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     if clip is None:
         norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
     else:
@@ -263,6 +261,8 @@ def _descend(
 def _modules(modules: Modules | None) -> list[nn.Module]:
     if modules is None:
         return []
+    if isinstance(modules, Mapping):
+        return list(modules.values())
     return [modules] if isinstance(modules, nn.Module) else list(modules)
 
 

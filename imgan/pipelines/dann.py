@@ -114,6 +114,12 @@ class Dann:
 
     def move(self, players: Networks, exact: Exact, batch: Batch, step: AdversarialStep) -> Log:
         """One move of each player on ``image`` ``[B, D, C, S, S]``, ``label``, ``domain``."""
+        log = self._moved(players, exact, batch, step)
+        if self._teacher is not None and "grad_norm_g" in log:  # the features have moved
+            self._teacher.update()
+        return log
+
+    def _moved(self, players: Networks, exact: Exact, batch: Batch, step: AdversarialStep) -> Log:
         recipe = self.recipe
         plain = unit(batch["image"].flatten(0, 1))  # [B*D, C, S, S]
         labels, domains = batch["label"].flatten(), batch["domain"].flatten()
@@ -158,8 +164,6 @@ class Dann:
         target = self.recipe.target
         if target is None or not target.consistency:
             return None
-        if self._teacher is not None:
-            self._teacher.update()
         # Before the step's own forward: the weights are exchanged in place.
         with torch.no_grad(), self._teacher.averaged() if self._teacher else nullcontext():
             judged: Tensor = players["classifier"](players["features"](images)).float().softmax(1)

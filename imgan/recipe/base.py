@@ -3,20 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Strict(BaseModel):
-    """A section that takes no key it does not know."""
+    """A section that takes no key it does not know.
+
+    Where a section has a default and some of its keys are given, the others keep that default's
+    values; another variant (of another `name` or `kind`) is what is given alone.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_defaults(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        found = dict(given)
+        for key, field in cls.model_fields.items():
+            default = field.default
+            if isinstance(given.get(key), dict) and isinstance(default, BaseModel):
+                found[key] = _over(default, given[key])
+        return found
+
+
+def _over(default: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What is given of a section, and the rest by its default."""
+    fields = type(default).model_fields
+    for tag in ("name", "kind"):
+        variants = get_args(fields[tag].annotation) if tag in fields else ()
+        if len(variants) == 1 and given.get(tag, variants[0]) != variants[0]:
+            return given
+    found = default.model_dump()
+    for key, value in given.items():
+        inner = getattr(default, key, None)
+        nested = isinstance(value, dict) and isinstance(inner, BaseModel)
+        found[key] = _over(inner, value) if nested else value
+    return found
 
 
 Width = Annotated[int, Field(ge=4, le=512)]

@@ -96,6 +96,12 @@ class Moments(Strict):
     covariances: NotNegative = 1.0
     steepness: Positive | None = 10.0
 
+    @model_validator(mode="after")
+    def _something(self) -> Moments:
+        if not (self.means or self.covariances):
+            raise ValueError("nothing is matched; give means or covariances, or set moments: null")
+        return self
+
 
 class Target(Strict):
     """What is learned from images without classes.
@@ -114,7 +120,19 @@ class Target(Strict):
     teacher: Annotated[float, Field(ge=0, lt=1)] = 0.0
     entropy: NotNegative = 0.0
     diversity: NotNegative = 0.0
-    after: Share = 0.0
+    after: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @model_validator(mode="after")
+    def _something(self) -> Target:
+        if not (self.consistency or self.entropy or self.diversity):
+            raise ValueError(
+                "nothing is learned; give consistency, entropy or diversity, or set target: null"
+            )
+        if self.teacher and not self.consistency:
+            raise ValueError(
+                "a teacher judges for consistency alone; give that a weight, or set teacher: 0"
+            )
+        return self
 
 
 class JitterSpec(Strict):
@@ -178,11 +196,19 @@ class DannRecipe(Base):
             raise ValueError(f"the nets for digits take sides in multiples of 8, not {size}")
         if isinstance(spec, TorchvisionSpec) and self.channels != 3:
             raise ValueError("torchvision's classifiers take RGB; set channels: 3")
-        if self.train.batch // self.train.accumulate < 2:
-            raise ValueError(
-                "a step is to see two images of each folder or more; set train.batch to twice "
-                "train.accumulate at least"
-            )
         if self.choose == "confusion" and self.adversary is None:
             raise ValueError("without an adversary there is no critic to confuse; choose otherwise")
         return self
+
+    def check_batches(self, processes: int) -> None:
+        """Refuse batches of one image: nothing is normalised or matched over it.
+
+        Raises:
+            ValueError: each of so many processes would see so few.
+        """
+        if self.train.batch // (self.train.accumulate * processes) < 2:
+            each = "each process" if processes > 1 else "a step"
+            raise ValueError(
+                f"{each} is to see two images of each folder or more; set train.batch to "
+                f"{2 * processes} times train.accumulate at least"
+            )

@@ -354,6 +354,9 @@ class Trainer:
     def _save(self) -> None:
         """Checkpoint and model file, by the main process alone, after a look at the numbers."""
         self.health.check()
+        for role, network in self.pipeline.networks.items():
+            if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+                raise NotFinite(f"The weights of {role} are no longer finite numbers.")
         processes = gather_object([self.pipeline.state_dict()])
         if self.accelerator.is_main_process:
             state = {

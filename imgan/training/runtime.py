@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +16,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import (
+    DistributedDataParallelKwargs,
+    GradientAccumulationPlugin,
+    InitProcessGroupKwargs,
+)
 
 from ..errors import ImganError
 from ..inference.device import choose
@@ -59,7 +64,8 @@ def make_accelerator(
         )
     return Accelerator(
         mixed_precision="bf16" if dtype == torch.bfloat16 else "no",
-        gradient_accumulation_steps=recipe.train.accumulate,
+        # As a plugin: a plain number yields to a variable of the environment.
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=recipe.train.accumulate),
         cpu=chosen.type == "cpu",
         log_with=recipe.train.tracker,
         project_dir=out if recipe.train.tracker else None,
@@ -107,7 +113,13 @@ def explained(error: Exception, processes: int, folder: Path, last: str) -> Exce
 
 @contextmanager
 def on_interrupt(ask: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `ask`; a second Ctrl-C raises KeyboardInterrupt."""
+    """Ctrl-C and SIGTERM call `ask`; a second Ctrl-C raises KeyboardInterrupt.
+
+    Signals come to the main thread alone: in others nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     asked = False
 
     def handle(number: int, frame: object) -> None:

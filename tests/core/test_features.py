@@ -84,3 +84,10 @@ def test_virtual_batch_norm_on_the_reference_is_batch_norm() -> None:
     torch.testing.assert_close(layer(flat)[6], expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match="reference"):
         layer(flat[:3])
+
+
+@pytest.mark.parametrize("shape", [(64, 8), (64, 8, 3, 3)])
+def test_virtual_batch_norm_in_half_precision(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    layer, x = VirtualBatchNorm(8, reference_size=32), (torch.randn(shape) * 0.1 + 5).bfloat16()
+    torch.testing.assert_close(layer(x).float(), layer(x.float()), rtol=0.01, atol=0.01)

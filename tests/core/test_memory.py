@@ -152,3 +152,22 @@ def test_half_precision_weights_are_averaged_in_float32() -> None:
     assert average.item() == pytest.approx(1 - 0.999**100, rel=1e-4)
     with ema.averaged():
         assert module.weight.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_the_vectors_of_spectral_norm_stay_unit_vectors(old: bool) -> None:
+    torch.manual_seed(0)
+    norm = nn.utils.spectral_norm if old else nn.utils.parametrizations.spectral_norm
+    module = nn.Sequential(norm(nn.Linear(8, 16)), nn.Tanh(), norm(nn.Linear(16, 4)))
+    ema = EMA(module, 0.9)
+    for _ in range(60):  # a walk that turns the vectors
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        module(torch.randn(4, 8))
+        ema.update()
+    with ema.averaged() as averaged:
+        vectors = [v for name, v in averaged.named_buffers() if name.endswith(("_u", "_v"))]
+        assert len(vectors) == 4
+        for vector in vectors:
+            assert vector.norm().item() == pytest.approx(1, abs=1e-4)

@@ -116,13 +116,13 @@ def test_half_precision_samples_are_penalized_in_float32(penalty: Penalty) -> No
 
 
 @pytest.mark.parametrize("penalty", PENALTIES, ids=repr)
-def test_maps_and_lists_are_summed_per_sample(penalty: Penalty) -> None:
+def test_the_score_of_maps_and_lists_is_their_mean(penalty: Penalty) -> None:
     critic, (real, fake) = small_critic(), torch.randn(2, 4, 3, 8, 8)
     values = []
     for shaped in (
         critic,
-        lambda x: critic(x).sum((1, 2, 3)),
-        lambda x: [critic(x)[:, :, :3], critic(x)[:, :, 3:]],
+        lambda x: critic(x).mean((1, 2, 3)),
+        lambda x: [critic(x)[:, :, :4], critic(x)[:, :, 4:]],
     ):
         torch.manual_seed(1)
         values.append(penalty(shaped, real, fake))
@@ -173,4 +173,17 @@ def test_norms_are_per_sample() -> None:
 
 def test_unequal_shapes_have_no_lines_between_them() -> None:
     with pytest.raises(ValueError, match="differ"):
-        WganGP()(small_critic(), torch.randn(2, 3, 4, 4), torch.randn(3, 3, 4, 4))
+        WganGP()(small_critic(), torch.randn(2, 3, 4, 4), torch.randn(2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("counts", [(2, 7), (7, 2)])
+def test_unequal_counts_meet_at_random(counts: tuple[int, int]) -> None:
+    real, fake = (torch.randn(n, 5) for n in counts)
+    seen = []
+
+    def critic(samples: Tensor) -> Tensor:
+        seen.append(samples)
+        return samples.sum(1)
+
+    torch.testing.assert_close(WganGP(1.0)(critic, real, fake), torch.tensor((5**0.5 - 1) ** 2))
+    assert seen[0].shape == real.shape

@@ -326,6 +326,19 @@ def test_clipping_bounds_the_step_and_logs_the_norm_before() -> None:
     assert moved(0.01) == pytest.approx((0.01, norm), rel=1e-3)
 
 
+def test_players_by_name_and_what_the_optimizer_does_not_hold() -> None:
+    body, head = nn.Linear(3, 4), nn.Linear(4, 1)
+    critic, generator = nn.Sequential(body, head), nn.Linear(2, 3)
+    optimizers = [torch.optim.SGD(m.parameters(), lr=0.0) for m in (generator, head)]
+    step = AdversarialStep({"g": generator}, {"d": critic}, *optimizers, clip_d=1e-9)
+    norms = []
+    for _ in range(3):  # the body's gradients pile up, as nobody clears them, and do not count
+        fake = generator(torch.ones(8, 2))
+        norms.append(step.discriminator(critic, real=torch.ones(8, 3), fake=fake)["grad_norm_d"])
+        step.generator(critic, fake=fake)
+    torch.testing.assert_close(norms[2], norms[0])
+
+
 def test_the_generator_is_due_on_each_nth_move() -> None:
     _, critic, step = players(generator_every=3)
     due = []

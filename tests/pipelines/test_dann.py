@@ -254,12 +254,42 @@ def test_the_best_checkpoint_becomes_the_model(domains, tmp_path):
         ({"train": {"steps": 1, "batch": 1}}, "two images of each folder"),
         ({"train": {"steps": 1, "batch": 4, "accumulate": 4}}, "two images of each folder"),
         ({"adversary": None, "choose": "confusion"}, "no critic to confuse"),
+        ({"moments": {"means": 0, "covariances": 0}}, "nothing is matched"),
+        ({"target": {}}, "nothing is learned; give consistency"),
+        ({"target": {"entropy": 1, "teacher": 0.9}}, "a teacher judges for consistency alone"),
+        ({"target": {"entropy": 1, "after": 1}}, "less than 1"),
         ({"channels": 1, "features": {"name": "torchvision"}}, "set channels: 3"),
     ],
 )
 def test_impossible_recipes_are_one_sentence(change, sentence):
     with pytest.raises(ImganError, match=sentence):
         parse_recipe(content() | change, "test")
+
+
+def test_a_process_with_one_image_of_each_is_refused():
+    recipe = parse_recipe(content(train=content()["train"] | {"batch": 2}), "test")
+    with pytest.raises(ValueError, match="each process is to see two images.* 4 times"):
+        recipe.check_batches(2)
+
+
+def test_wgan_gp_over_domains_of_several_sizes(domains, tmp_path):
+    game = {"game": "moves", "loss": "wasserstein", "critic": {"width": 8}}
+    game["penalties"] = [{"name": "wgan-gp", "weight": 10}]
+    trainer(tmp_path / "run", domains, content(adversary=game)).run()
+    assert all("wgan_gp_0" in row for row in rows(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("game", [{"game": "reversal"}, {"game": "moves", "critic_moves": 2}])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_the_teacher_follows_each_move_of_the_features(domains, tmp_path, game, accumulate):
+    recipe = content(
+        adversary=game | {"critic": {"width": 8}},
+        target={"consistency": 1.0, "threshold": 0.1, "teacher": 0.9},
+    )
+    recipe["train"] |= {"accumulate": accumulate}
+    run = trainer(tmp_path / "run", domains[:2], recipe)
+    run.run()
+    assert run.pipeline._teacher.updates == run.ema.updates == 4 // game.get("critic_moves", 1)
 
 
 def test_a_single_domain_and_a_target_without_targets(domains, tmp_path):

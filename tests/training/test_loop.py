@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -241,3 +242,29 @@ def test_what_the_system_says_is_not_called_a_fault_of_the_runs_folder(tmp_path)
 def test_a_device_of_a_run_before_is_forgotten(tmp_path, monkeypatch):
     monkeypatch.setenv("ACCELERATE_TORCH_DEVICE", "meta")
     assert trainer(tmp_path / "run", steps=1).accelerator.device.type == "cpu"
+
+
+def test_weights_that_are_not_finite_reach_no_model(tmp_path):
+    run = trainer(tmp_path / "run", steps=1)
+    step = run.step
+
+    def spoil(batches):
+        step(batches)
+        with torch.no_grad():
+            run.pipeline.networks["generator"].head.weight[0, 0, 0, 0] = torch.inf
+
+    run.step = spoil
+    with pytest.raises(ImganError, match="weights of generator are no longer finite"):
+        run.run()
+    assert not run.folder.model.exists()
+
+
+def test_training_in_a_thread(tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(trainer(tmp_path / "run", steps=1).run).result().is_file()
+
+
+def test_accumulation_is_the_recipes_whatever_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    run = trainer(tmp_path / "run")
+    assert run.accelerator.gradient_accumulation_steps == run.recipe.train.accumulate == 1
