@@ -42,7 +42,7 @@ def _over(default: Any, given: dict[str, Any]) -> dict[str, Any]:
         variants = get_args(fields[tag].annotation) if tag in fields else ()
         if len(variants) == 1 and given.get(tag, variants[0]) != variants[0]:
             return given
-    found = default.model_dump()
+    found: dict[str, Any] = default.model_dump()
     for key, value in given.items():
         inner = getattr(default, key, None)
         nested = isinstance(value, dict) and isinstance(inner, BaseModel)
