@@ -68,7 +68,7 @@ class Card(BaseModel):
 
     def to_json(self) -> str:
         """As it stands in files, in ASCII: names of files may be of bytes that are no UTF-8."""
-        return json.dumps(self.model_dump(mode="json"))
+        return json.dumps(self.model_dump(), default=str)
 
 
 @dataclass

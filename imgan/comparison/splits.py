@@ -90,7 +90,7 @@ def parts(recipe: Recipe, data: Sequence[Path], test: Sequence[Path], seeds: int
     photos = find_photos(data)
     if apart := [folder for folder in data if folder.is_dir() and _holds_out(folder)]:
         held = photos_to_score(apart)
-        return Parts(photos, held, f"the test images of {named(apart)} ({len(held)})")
+        return Parts(_without(data, held), held, f"the test images of {named(apart)} ({len(held)})")
     held = photos[EVERY // 2 :: EVERY] or photos[-1:]
     which = f"every {EVERY}th photo" if len(photos) > EVERY // 2 else "the last photo"
     apart_from = set(held)

@@ -171,8 +171,9 @@ def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
             inside = path.relative_to(folder) if path != folder else Path(path.resolve().name)
             # Of several folders each may be a split.
             own = [Path(os.path.abspath(folder)).name] if len(folders) > 1 else []
-            within = inside.parts if path.is_dir() else inside.parts[:-1]
-            above = [*(within if path != folder else ()), *own]
+            above = [*(inside.parts[:-1] if path != folder else ()), *own]
+            if path != folder and path.is_dir() and _is_split(path):
+                above.append(path.name)
             splits = [SPLIT_NAMES[word.lower()] for word in above if word.lower() in SPLIT_NAMES]
             found[path] = inside.as_posix(), splits[0] if splits else ""
             roots[path] = folder
@@ -188,6 +189,12 @@ def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
                 longer = f"{roots[path].resolve().name}/{name}"
                 found[path] = path.as_posix() if whole else longer, split
     return found
+
+
+def _is_split(clip: Path) -> bool:
+    """Whether frames that lie right in train/ or test/ are a split: no other clips lie beside."""
+    beside = {path.name.lower() for path in clip.parent.iterdir() if path.is_dir()}
+    return clip.name.lower() in SPLIT_NAMES and ("train" in beside or beside <= SPLIT_NAMES.keys())
 
 
 def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:

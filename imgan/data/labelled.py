@@ -61,11 +61,13 @@ def read_labelled(path: str | Path) -> dict[str, Labelled]:
 
 
 def _folder(root: Path) -> dict[str, Labelled]:
-    folders, beside = split_folders(root)
-    if not folders:
-        return {"train": _classes(root, images_in(root))}
+    folders, beside, others = split_folders(root)
     found = {split: _classes(folder, images_in(folder)) for split, folder in folders.items()}
-    return found if "train" in found else {"train": _classes(root, beside), **found}
+    # Beside others with images, folders of these names may be classes, unless they hold some.
+    strange = any(other.is_dir() for other in others)
+    if not folders or (strange and any(part.labels is None for part in found.values())):
+        return {"train": _classes(root, images_in(root))}
+    return {"train": _classes(root, beside), **found} if beside else found
 
 
 def _classes(folder: Path, files: list[Path]) -> Labelled:

@@ -11,8 +11,8 @@ Five ways to name the folders are understood (``val`` and ``test`` may be absent
     test/ and images beside it                     those are train
     (anything else)                                one folder, no splits
 
-A folder called train or test among others with images is an album or a class of that name, unless
-both are there.
+A folder called train or test among others with images is an album of that name, unless both are
+there; a folder train alone, with images beside it, is one too.
 
 Two sides are *folders* of pairs where every image has a partner of the same name (the suffix may
 differ, and ``1_A.jpg`` is the partner of ``1_B.jpg``); where nine in ten have one, the rest is
@@ -272,27 +272,40 @@ def _photos(root: Path) -> dict[str, Split]:
     return {split: Split(_some(a) + _some(b), []) for split, (a, b) in sides.items()}
 
 
-def split_folders(root: Path) -> tuple[dict[str, Path], list[Path]]:
-    """The folders train/, val/, test/ right in `root`, and the images beside them.
+def split_folders(root: Path) -> tuple[dict[str, Path], list[Path], list[Path]]:
+    """The folders train/, val/, test/ in `root` or in its one folder; none where no splits are.
 
-    Without a folder of train these images are. No folders where there are no splits.
+    Then the images beside them, which are those of train where no folder is, and what belongs to no
+    split: images beside a folder train/, and other folders with images.
     """
-    folders, _ = _below(root)
+    root = inner_folder(root)
+    folders, has_images = _below(root)
     named = {SPLIT_NAMES[name]: folder for name, folder in folders.items() if name in SPLIT_NAMES}
-    others = [folder for name, folder in folders.items() if name not in SPLIT_NAMES]
-    sure = "train" in named and len(named) > 1
-    if not named or (not sure and any(files_in(one, SUFFIXES, {}) for one in others)):
-        return {}, []
-    return named, [file for file in images_in(root) if file.parent == root]
+    if not named:
+        return {}, [], []
+    others = [f for name, f in folders.items() if name not in SPLIT_NAMES and _holds_images(f)]
+    both = "train" in named and len(named) > 1
+    if not both and (others or ("train" in named and has_images)):
+        return {}, [], []
+    names = sorted(entry.name for entry in os.scandir(root) if not entry.is_dir())
+    beside = [root / n for n in names if n[0] != "." and Path(n).suffix.lower() in SUFFIXES]
+    return (named, [], [*others, *beside]) if "train" in named else (named, beside, others)
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        return bool(files_in(folder, SUFFIXES, {}))
+    except ImganError:  # it cannot be read
+        return False
 
 
 def _one_folder(root: Path) -> dict[str, Split]:
     """All images of the splits train/, val/, test/, or of the folder as "train"; `b` is empty."""
-    named, beside = split_folders(root)
+    named, beside, _ = split_folders(root)
     if not named:
         return {"train": Split(_some(root), [])}
     found = {split: Split(_some(named[split]), []) for split in _ORDER if split in named}
-    return found if "train" in found or not beside else {"train": Split(beside, []), **found}
+    return {"train": Split(beside, []), **found} if beside else found
 
 
 def _sampled(files: Sequence[Path]) -> dict[Path, tuple[int, int]]:

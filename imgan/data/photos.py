@@ -57,10 +57,13 @@ def find_photos(folders: Sequence[Path], skipped: dict[Path, str] | None = None)
     skipped = {} if skipped is None else skipped
     found: set[Path] = set()
     for folder in folders:
-        splits, beside = split_folders(folder) if folder.is_dir() else ({}, [])
+        splits, beside, others = split_folders(folder) if folder.is_dir() else ({}, [], [])
+        beside = [photo for photo in beside if photo.suffix.lower() in READABLE]
         for name, place in splits.items():
             if name != "train":
                 skipped[place] = f"the photos of the split {name} are not for training"
+        for place in others:
+            skipped[place] = "it lies beside folders of splits and belongs to none"
         if "train" in splits:
             found.update(files_in(splits["train"], READABLE, skipped))
         elif beside:

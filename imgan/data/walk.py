@@ -34,16 +34,16 @@ def files_in(
         skipped[place] = f"cannot be read: {error.strerror}"
 
     found = []
-    whole, entered = Path(os.path.realpath(folder)), set[Path]()
+    whole = Path(os.path.realpath(folder))
+    entered = {whole}
 
     def enters(path: Path) -> bool:
-        """A link is not where it leads to what is found anyway, or in a circle."""
-        if not path.is_symlink():
-            return True
+        """Every folder once, however it is reached; links not to what is found without them."""
         place = Path(os.path.realpath(path))
-        new = not (place in entered or place.is_relative_to(whole) or whole.is_relative_to(place))
+        if place in entered or (path.is_symlink() and place.is_relative_to(whole)):
+            return False
         entered.add(place)
-        return new
+        return not whole.is_relative_to(place)
 
     for top, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         if Path(top) != folder and is_ours(files):

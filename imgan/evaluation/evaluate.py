@@ -41,9 +41,12 @@ class Scores:
 
     @property
     def mean(self) -> dict[str, float]:
-        """The mean over the images, metric by metric."""
-        rows = list(self.images.values())
-        return {metric: sum(row[metric] for row in rows) / len(rows) for metric in rows[0]}
+        """The mean, metric by metric, over the images that have it: LPIPS sees no small ones."""
+        values: dict[str, list[float]] = {}
+        for row in self.images.values():
+            for metric, value in row.items():
+                values.setdefault(metric, []).append(value)
+        return {metric: sum(known) / len(known) for metric, known in values.items()}
 
 
 @dataclass

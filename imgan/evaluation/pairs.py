@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..data.degrade import imresize_uint8
 from ..data.images import READABLE, read_image
+from ..data.layouts import split_folders
 from ..data.photos import photos_to_score
 from ..data.pixels import to_bits
 from ..errors import ImganError
@@ -73,7 +74,9 @@ def find_pairs(data: Path, scale: int | None, default_scale: int = 4) -> list[Pa
     if not data.is_dir():
         raise ImganError(f"{data} is not a folder; give one of photos, or one with HR/ and LR/")
     if not (data / "HR").is_dir() and not (data / "LR").is_dir():
-        return [Pair(path, None, scale or default_scale) for path in _images(data)]
+        splits = split_folders(data)[0]
+        held = next((splits[name] for name in ("test", "val") if name in splits), data)
+        return [Pair(path, None, scale or default_scale) for path in _images(held)]
     high, low = _named(_images(data / "HR"), _images(data / "LR"))
     if alone := sorted(high.keys() ^ low.keys()):
         has, lacks = ("HR", "LR") if alone[0] in high else ("LR", "HR")

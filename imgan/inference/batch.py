@@ -84,15 +84,23 @@ def plan(inputs: Sequence[str], out: str | None, label: str, format: str | None)
         jobs.faults = faults
         return jobs
     jobs = _paired(found, folder, label, format)
+    results: set[Path] = set()
     if folder:  # patterns find what an earlier run wrote there
-        results = {os.path.realpath(job.target) for job in jobs if job.target}
-        found = [(file, inside) for file, inside in found if os.path.realpath(file) not in results]
+        makers = {os.path.realpath(job.target): job.source for job in jobs if job.target}
+        results = {
+            file
+            for file, _ in found
+            if (maker := makers.get(os.path.realpath(file))) and not _same(maker, file)
+        }
+        found = [(file, inside) for file, inside in found if file not in results]
         jobs = _paired(found, folder, label, format)
     jobs.faults = faults
     _refuse_clashes(jobs)
     kept = {os.path.realpath(file) for file, _ in found}
     kept |= {os.path.realpath(job.target) for job in jobs if job.target}
-    jobs.left_out = [file for file, _, _ in searched if os.path.realpath(file) not in kept]
+    jobs.left_out = [
+        file for file, _, _ in searched if file in results or os.path.realpath(file) not in kept
+    ]
     return jobs
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image as pil
 from torch import Tensor, nn
 
-from ..data.pixels import from_pil, on_white, resize, to_bits
+from ..data.pixels import float_top, from_pil, on_white, resize, to_bits
 from ..data.prepared import to_channels
 from ..data.video import read_last_frames
 from ..errors import ImganError
@@ -262,7 +262,7 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
         return taken, to_tensor
     if isinstance(clip, Sequence) and clip and all(isinstance(one, pil.Image) for one in clip):
         try:
-            frames = [to_bits(on_white(from_pil(one)), 8) for one in clip[-past:]]
+            frames = [to_bits(on_white(from_pil(one)), 8) for one in _of_one_range(clip[-past:])]
         except ValueError as error:
             raise ImganError(f"the frames cannot be taken: {error}") from None
         grey = frames[-1].shape[2] == 1
@@ -278,6 +278,15 @@ def _taken(clip: Any, past: int) -> tuple[list[NDArray[Any]], Callable[[NDArray[
         "predict takes a path, a list of Pillow images, a numpy array or a torch tensor, not "
         f"{type(clip).__name__}"
     )
+
+
+def _of_one_range(images: Sequence[pil.Image]) -> list[pil.Image]:
+    """Floats, whose range is told by their greatest value, as that of all frames says."""
+    if any(image.mode != "F" for image in images):
+        return list(images)
+    values = [np.asarray(image) for image in images]
+    top = float_top(float(max(frame.max() for frame in values)))
+    return [pil.fromarray((frame / (top or 1)).astype(np.float32)) for frame in values]
 
 
 def _array(

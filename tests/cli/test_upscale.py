@@ -133,8 +133,14 @@ def test_patterns_that_find_earlier_results_too(here, run) -> None:
     for pattern in ("*/*.png", "**/*.png"):
         result = run(pattern, "-o", "out")
         assert result.exit_code == 0, result.output
-    assert run("in/a.png", "out/a_x4.png", "-o", "out").exit_code == 0
+    result = run("in/a.png", "out/a_x4.png", "-o", "out")
+    assert result.exit_code == 0
+    assert "1 left out, named as results" in result.stderr
     assert files(here / "out") == {"a_x4.png"}
+    (here / "out" / "a_x4.png").unlink()
+    (here / "out" / "a_x4.png").symlink_to(here / "in" / "a.png")
+    result = run("in", "-o", "out", "--overwrite")
+    assert "would be written over" in str(result.exception) + result.output
 
 
 def test_photos_of_one_name_and_several_formats(here, run) -> None:

@@ -60,8 +60,10 @@ def test_photos_to_score_on_are_not_trained_on(tmp_path):
         parts(load_recipe(recipe), test, test)
     held = parts(load_recipe(recipe), [*data, tmp_path / "more.png"], [])
     assert held.about == "the test images of mine (1)"
-    assert [photo.name for photo in held.train] == ["a.png", "b.png", "more.png"]
+    assert held.train == [*data, tmp_path / "more.png"]  # of data without its test/
     assert [photo.name for photo in held.test] == ["c.png"]
+    held = parts(load_recipe(recipe), [*data, data[0] / "test"], [])
+    assert "c.png" not in {photo.name for photo in held.train}
     (data[0] / "test" / "c.png").rename(data[0] / "c.png")
     (data[0] / "test").rmdir()
     held = parts(load_recipe(recipe), data, [])

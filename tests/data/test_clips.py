@@ -332,6 +332,8 @@ def test_frames_right_in_folders_of_splits_are_clips_of_these(tmp_path):
         found = clip_files.named_files(folders)
         splits = {path.name: split for path, (_, split) in found.items()}
         assert splits == {"train": "train", "test": "test"}
+    (tmp_path / "train").rename(tmp_path / "bus")  # beside which test is a scene of that name
+    assert {split for _, split in clip_files.named_files([tmp_path]).values()} == {""}
 
 
 @settings(deadline=None)

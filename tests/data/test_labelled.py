@@ -64,8 +64,12 @@ def test_splits_are_kept_apart_whatever_lies_beside(tmp_path):
     assert {split: part.names for split, part in parts.items()} == {
         "train": ["0.png", "1.png"], "test": ["2.png"],
     }  # fmt: skip
-    parts = read_labelled(folder(tmp_path / "vehicles", ("bus", "train")))
-    assert parts["train"].labels == ["bus"] * 3 + ["train"] * 3  # a class of that name
+    for names in (("bus", "train"), ("bus", "test", "train")):  # classes of such names
+        parts = read_labelled(folder(tmp_path / str(len(names)), names))
+        assert parts["train"].labels == [name for name in names for _ in range(3)]
+    (tmp_path / "outer").mkdir()
+    (tmp_path / "a").rename(tmp_path / "outer" / "set")  # as archives unpack
+    assert set(read_labelled(tmp_path / "outer")) == {"train", "test"}
 
 
 def test_linked_folders_are_classes_too(tmp_path):
@@ -75,6 +79,7 @@ def test_linked_folders_are_classes_too(tmp_path):
     (tmp_path / "a" / "circle").symlink_to(tmp_path)
     (tmp_path / "a" / "again").symlink_to(tmp_path / "a" / "cat")
     (tmp_path / "elsewhere" / "dog" / "back").symlink_to(tmp_path / "a")
+    (tmp_path / "elsewhere" / "dog" / "up").symlink_to(tmp_path / "elsewhere")  # found already
     assert read_labelled(tmp_path / "a")["train"].labels == ["cat"] * 3 + ["dog"] * 3
 
 

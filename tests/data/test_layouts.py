@@ -125,6 +125,8 @@ def test_images_beside_test_folders_are_train(tmp_path):
     assert counts(find_layout(tmp_path)) == {"train": (2, 0), "test": (1, 0)}
     (tmp_path / "notes").mkdir()  # without images
     assert counts(find_layout(tmp_path, "photos")) == {"train": (2, 0), "test": (1, 0)}
+    (tmp_path / "test").rename(tmp_path / "train")  # an album of trains
+    assert counts(find_layout(tmp_path, "photos")) == {"train": (3, 0)}
 
 
 def test_large_images_are_measured(tmp_path, recwarn):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import threading
 
 import numpy as np
@@ -11,8 +12,9 @@ from PIL import Image
 
 from imgan.data import photos as module
 from imgan.data.arrays import OPEN
-from imgan.data.photos import Crops, find_photos, load_photos
+from imgan.data.photos import Crops, find_photos, load_photos, photos_to_score
 from imgan.errors import ImganError
+from imgan.evaluation.pairs import find_pairs
 
 
 def test_crops_are_a_function_of_their_number(photos):
@@ -283,3 +285,24 @@ def test_a_name_of_another_encoding(tmp_path):
     except (OSError, UnicodeError):
         pytest.skip("not on this file system")
     assert load_photos([tmp_path], 2, 16).paths == [path]
+
+
+def test_only_the_photos_of_train_are_trained_on(tmp_path):
+    names = ("train/a.png", "test/b.png", "album/c.png", "d.png")
+    for name in (*names, *(f"inner/{name}" for name in ("val/e.png", "f.png"))):
+        path = tmp_path / ("one" if name in names else "two") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (100, 100)).save(path)
+    skipped = {}
+    one, two = tmp_path / "one", tmp_path / "two"
+    found = find_photos([one, two], skipped)
+    assert [path.name for path in found] == ["a.png", "f.png"]
+    assert {path.name for path in skipped} == {"test", "album", "d.png", "val"}
+    assert [path.name for path in photos_to_score([one, two])] == ["b.png", "e.png"]
+    assert [pair.name for pair in find_pairs(one, 4)] == ["b.png"]
+    with pytest.raises(ImganError, match="has nothing to train on but .*test; give that"):
+        (one / "train" / "a.png").unlink()
+        (one / "train").rmdir()
+        shutil.rmtree(one / "album")
+        (one / "d.png").unlink()
+        find_photos([one])

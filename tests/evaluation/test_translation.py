@@ -9,6 +9,7 @@ from PIL import Image
 
 from imgan.errors import ImganError
 from imgan.evaluation.distribution import SetDistance
+from imgan.evaluation.evaluate import Scores
 from imgan.evaluation.metrics import psnr
 from imgan.evaluation.translation import evaluate_translation, is_translation
 from imgan.perceptual import LpipsDistance
@@ -187,3 +188,8 @@ def test_equal_images_are_no_number_in_json(models, tmp_path):
     report = evaluate_translation([models["pix2pix"]], [tmp_path / "same"], out=tmp_path / "out")
     assert report.to_dict()["models"][0]["mean"]["psnr"] is None
     assert "Infinity" not in (tmp_path / "out" / "results.json").read_text()
+
+
+def test_the_mean_is_over_the_images_that_have_the_figure():
+    scores = Scores("m", images={"large": {"psnr": 20.0, "lpips": 0.2}, "small": {"psnr": 30.0}})
+    assert scores.mean == {"psnr": 25.0, "lpips": 0.2}

@@ -110,6 +110,10 @@ def test_pillow_images_of_more_than_8_bits(models, mode) -> None:
     made = predict(frames, 1, model=models["copy"])[0]
     assert made.mode == "L"
     np.testing.assert_allclose(np.asarray(made), ramp / 257, atol=1)
+    if mode == "F":  # the brightest frame tells the range of all
+        values = np.full((24, 32), 0.9, np.float32)
+        dark = [Image.fromarray(values * (255 if i == 0 else 1)) for i in range(4)]
+        assert np.asarray(predict(dark, 1, model=models["copy"])[0]).max() == 1
 
 
 @settings(max_examples=8, deadline=None)
