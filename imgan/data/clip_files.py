@@ -24,6 +24,7 @@ from .photos import cache_folder
 from .prepared import to_channels
 from .scenes import most_motion, scene_starts, small
 from .video import VIDEOS, frames_in, numbered_frames, probe, read_frames
+from .walk import folders_in
 
 Pixels = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -193,7 +194,7 @@ def named_files(folders: Sequence[Path]) -> dict[Path, tuple[str, str]]:
 
 def _is_split(clip: Path) -> bool:
     """Whether frames that lie right in train/ or test/ are a split: no other clips lie beside."""
-    beside = {path.name.lower() for path in clip.parent.iterdir() if path.is_dir()}
+    beside = {path.name.lower() for path in folders_in(clip.parent)}
     return clip.name.lower() in SPLIT_NAMES and ("train" in beside or beside <= SPLIT_NAMES.keys())
 
 

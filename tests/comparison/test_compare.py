@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -165,6 +166,31 @@ def test_features_are_compared_as_the_recipe_says(tmp_path):
     assert [metric.key for metric in found.metrics] == ["source", "source2", "distance"]
     assert found.plane is None
     assert "scored on cpu in float32" in found.protocol
+
+
+def test_several_targets_are_named_and_an_attribute_has_one_accuracy(tmp_path):
+    recipe, (source, target) = comparisons.domains(tmp_path)
+    data = [source, target, shutil.copy(target, tmp_path / "second.npz")]
+    found = compare(recipe, data, tmp_path / "out", scoring=SCORING, devices=["cpu"])
+    assert [m.key for m in found.metrics] == ["target1", "target2", "source", "distance"]
+    said = " ".join(found.verdict)
+    assert "In target 1" not in said
+    assert "In target " in said and "In second " in said
+    arrays = dict(np.load(source)) | {
+        f"writer_{split}": np.arange(count) % 2 for split, count in (("train", 24), ("test", 12))
+    }
+    np.savez(tmp_path / "written.npz", **arrays)
+    how = {"scoring": SCORING, "devices": ["cpu"], "changes": ["data.attribute=writer"]}
+    found = compare(recipe, [tmp_path / "written.npz"], tmp_path / "writers", **how)
+    assert [metric.key for metric in found.metrics] == ["accuracy", "distance"]
+    assert found.plane == ("accuracy", "distance")
+
+
+def test_the_size_of_clips_that_are_scored(tmp_path):
+    recipe, data = MAKERS["nextframe"](tmp_path)
+    scoring = replace(FRAMES, size=16)
+    found = compare(recipe, data, tmp_path / "out", scoring=scoring, devices=["cpu"])
+    assert "shorter side 16 pixels" in found.protocol[0]
 
 
 def test_finished_runs_are_not_scored_as_of_other_data(twins, tmp_path):

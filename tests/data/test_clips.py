@@ -328,6 +328,7 @@ def test_folders_of_splits_given_one_by_one_are_obeyed(tmp_path):
 def test_frames_right_in_folders_of_splits_are_clips_of_these(tmp_path):
     for i, name in enumerate(["train", "test"]):
         save(tmp_path / name, scene(i, 8))
+    (tmp_path / ".hidden").mkdir()
     for folders in ([tmp_path], [tmp_path / "train", tmp_path / "test"]):
         found = clip_files.named_files(folders)
         splits = {path.name: split for path, (_, split) in found.items()}
