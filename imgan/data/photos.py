@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -30,11 +30,17 @@ from .layouts import split_folders
 from .pixels import on_white, resize, to_bits
 from .walk import files_in
 
+if TYPE_CHECKING:
+    from .collage import Collage
+
 Pixels = NDArray[np.uint8]
 Degrade = Callable[[Pixels, np.random.Generator], Pixels]
 
 GRID = 4
 """Crops start at multiples of this many low-resolution pixels."""
+
+MARGIN = 4
+"""Low-resolution pixels around a crop that becomes a collage, so that no border shows in it."""
 
 
 def cache_folder() -> Path:
@@ -212,8 +218,6 @@ def _kept(high_file: Path, low_file: Path, scale: int) -> tuple[Pixels, Pixels] 
 
 def _twins(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pixels]:
     """The photo at ``1 / part`` of its size, and that shrunk by `scale`."""
-    from .degrade import imresize_uint8
-
     try:
         high = decode(path)
         if part > 1:
@@ -221,13 +225,21 @@ def _twins(path: Path, scale: int, smallest: int, part: int) -> tuple[Pixels, Pi
         _check_size(high, smallest)
         height, width = (side // scale * scale for side in high.shape[:2])
         high = high[:height, :width].copy()
-        image = torch.from_numpy(high).permute(2, 0, 1)  # [3, H, W]
-        low = imresize_uint8(image, 1 / scale).permute(1, 2, 0).contiguous().numpy()
+        low = shrunk(high, scale)
     except MemoryError:
         raise _Unusable("it does not fit into memory") from None
     except (ImganError, OSError, RuntimeError) as error:  # RuntimeError: torch has no memory
         raise _Unusable(str(error)) from None
     return high, low
+
+
+def shrunk(high: Pixels, scale: int) -> Pixels:
+    """``[H, W, 3]`` to ``[ceil(H / scale), ceil(W / scale), 3]`` by the papers' bicubic."""
+    from .degrade import imresize_uint8
+
+    image = torch.from_numpy(high).permute(2, 0, 1)  # [3, H, W]
+    low: Pixels = imresize_uint8(image, 1 / scale).permute(1, 2, 0).contiguous().numpy()
+    return low
 
 
 def _check_size(high: Pixels, smallest: int) -> None:
@@ -250,7 +262,8 @@ class Crops(Dataset[dict[str, Tensor]]):
 
     A place is drawn among those of enough detail, then one of the eight flips and turns; both
     twins move alike. With `degrade` the low twin is made from the high one, otherwise it is cut
-    from the photo shrunk as a whole, so that no crop's border shows.
+    from the photo shrunk as a whole, so that no crop's border shows. `collage` makes other pictures
+    of some crops; those are cut with a margin and shrunk as `load_photos` shrinks.
     """
 
     def __init__(
@@ -261,10 +274,12 @@ class Crops(Dataset[dict[str, Tensor]]):
         min_detail: float,
         seed: int,
         degrade: Degrade | None = None,
+        collage: Collage | None = None,
     ) -> None:
         self.photos, self.scale, self.crop = photos, scale, crop
-        self.seed, self.degrade = seed, degrade
-        places = [_places(low, crop, min_detail) for low in photos.low]
+        self.seed, self.degrade, self.collage = seed, degrade, collage
+        self.side = crop + 2 * MARGIN if collage else crop
+        places = [_places(low, self.side, min_detail) for low in photos.low]
         self.photo = np.repeat(np.arange(len(places)), [len(p) for p in places])
         self.place = np.concatenate(places)
         if not len(self.place):
@@ -279,20 +294,31 @@ class Crops(Dataset[dict[str, Tensor]]):
         names = [path.name for path in self.photos.paths]
         shapes = list(zip(names, self.photos.low.shapes, strict=True))
         content = repr((shapes, self.scale, self.crop, len(self.place), self.seed))
+        if self.collage:
+            content += repr(self.collage)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, index))
-        drawn = int(random.integers(len(self.place)))
-        photo, (top, left) = self.photo[drawn], self.place[drawn]
-        c, s = self.crop, self.scale
-        high = self.photos.high[photo][top * s : (top + c) * s, left * s : (left + c) * s]
-        low = self.photos.low[photo][top : top + c, left : left + c]
-        turn = int(random.integers(8))
-        high, low = _turned(high, turn), _turned(low, turn)
+        high, low = self._cut(random)
+        if self.collage:
+            picture = self.collage(high, lambda: self._cut(random)[0], random)
+            if picture is not None:
+                high, low = picture, low if self.degrade else shrunk(picture, self.scale)
+            high, low = _inner(high, MARGIN * self.scale), _inner(low, MARGIN)
         if self.degrade:
             low = self.degrade(np.ascontiguousarray(high), random)
         return {"low": _tensor(low), "high": _tensor(high)}
+
+    def _cut(self, random: np.random.Generator) -> tuple[Pixels, Pixels]:
+        """A crop and its low-resolution twin, with the margin if there is one."""
+        drawn = int(random.integers(len(self.place)))
+        photo, (top, left) = self.photo[drawn], self.place[drawn]
+        c, s = self.side, self.scale
+        high = self.photos.high[photo][top * s : (top + c) * s, left * s : (left + c) * s]
+        low = self.photos.low[photo][top : top + c, left : left + c]
+        turn = int(random.integers(8))
+        return _turned(high, turn), _turned(low, turn)
 
 
 def _places(low: Pixels, crop: int, min_detail: float) -> NDArray[np.int32]:
@@ -317,6 +343,10 @@ def _turned(pixels: Pixels, turn: int) -> Pixels:
     if turn & 2:
         pixels = pixels[:, ::-1]
     return pixels.swapaxes(0, 1) if turn & 4 else pixels
+
+
+def _inner(pixels: Pixels, margin: int) -> Pixels:
+    return pixels[margin:-margin, margin:-margin]
 
 
 def _tensor(pixels: Pixels) -> Tensor:

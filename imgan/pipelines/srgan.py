@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
-from ..data.photos import Crops, PhotoSet, load_photos, summary
+from ..data.photos import MARGIN, Crops, PhotoSet, load_photos, summary
 from ..model_file import Card, NetworkCard
 from ..networks import build
 from ..recipe import SRGANRecipe
@@ -59,14 +59,21 @@ class SRGAN:
     def dataset(self, folders: Sequence[Path], progress: Progress) -> Crops:
         """Crops of the photos in the folders."""
         data, scale = self.recipe.data, self.recipe.scale
-        self._photos = load_photos(folders, scale, data.crop * scale, progress, data.shrink)
+        collage = None
+        if data.collage or data.contrast:
+            from ..data.collage import Collage
+
+            collage = Collage(data.collage, data.contrast)
+        side = data.crop + (2 * MARGIN if collage else 0)
+        self._photos = load_photos(folders, scale, side * scale, progress, data.shrink)
         degrade = None
         if data.degradation == "realistic":
             from ..data.degrade import RealisticDegradation, RealisticSettings
 
             settings = RealisticSettings(**data.realistic.model_dump())
             degrade = RealisticDegradation(scale, settings)
-        return Crops(self._photos, scale, data.crop, data.min_detail, self.recipe.seed, degrade)
+        seed = self.recipe.seed
+        return Crops(self._photos, scale, data.crop, data.min_detail, seed, degrade, collage)
 
     def data_card(self) -> dict[str, Any]:
         """Count, size and the skipped files."""

@@ -71,6 +71,10 @@ class Photos(Strict):
     Crops whose low-resolution detail (mean absolute step between neighbours, in grey levels,
     across and down added) is under `min_detail` are never drawn. `shrink` makes the photos smaller
     first, each by every factor: ``[2, 3]`` trains on halves and thirds, whose pixels are sharper.
+
+    `collage` is the share of the crops that are cut along crisp shapes and laid over others, and
+    `contrast` of those whose contrast is stretched: edges and surfaces as drawings and signs have
+    them, which photos are short of (see `imgan.data.collage`).
     """
 
     crop: Annotated[int, Field(ge=8, le=512)] = 48
@@ -78,6 +82,14 @@ class Photos(Strict):
     realistic: Realistic = Realistic()
     min_detail: NotNegative = 4.0
     shrink: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1,)
+    collage: Share = 0.0
+    contrast: Share = 0.0
+
+    @model_validator(mode="after")
+    def _shares(self) -> Photos:
+        if self.collage + self.contrast > 1:
+            raise ValueError("collage and contrast are shares of the crops, together at most 1")
+        return self
 
 
 class PhotoAdversary(Adversary):
