@@ -97,6 +97,17 @@ def test_what_is_set_of_a_section_leaves_the_rest_as_it_was():
             minimal(data={"realistic": {"blur_sigma": [2, 1]}}),
             "blur_sigma is a range from low to high",
         ),
+        (minimal(data={"realistic": {"jpeg_probability": 1}}), "realistic does nothing to bicubic"),
+        (minimal(data={"collage": 0.7, "contrast": 0.4}), "together at most 1"),
+        (
+            minimal(
+                adversary={"critic": {"name": "srgan"}},
+                data={"crop": 8},
+                scale=2,
+                train={"steps": 1, "batch": 1},
+            ),
+            "sees one small crop at a time; raise data.crop or train.batch, or set adversary",
+        ),
         (
             minimal(
                 adversary={

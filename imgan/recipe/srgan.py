@@ -14,6 +14,7 @@ from .base import (
     Perceptual,
     Pixel,
     Positive,
+    SRGANCriticSpec,
     Strict,
     Width,
 )
@@ -86,9 +87,13 @@ class Photos(Strict):
     contrast: Share = 0.0
 
     @model_validator(mode="after")
-    def _shares(self) -> Photos:
+    def _effective(self) -> Photos:
         if self.collage + self.contrast > 1:
             raise ValueError("collage and contrast are shares of the crops, together at most 1")
+        if self.degradation == "bicubic" and self.realistic != Realistic():
+            raise ValueError(
+                "realistic does nothing to bicubic crops; set degradation to realistic"
+            )
         return self
 
 
@@ -127,3 +132,19 @@ class SRGANRecipe(Base):
                 f"{side}; raise data.crop"
             )
         return self
+
+    def check_batches(self, processes: int) -> None:
+        """Refuse what batch norm cannot take, too: a single value of each channel.
+
+        Raises:
+            ValueError: each of so many processes would show the critic one crop, shrunk to a pixel.
+        """
+        super().check_batches(processes)
+        critic = self.adversary.critic if self.adversary else None
+        seen = self.train.batch // (self.train.accumulate * processes)
+        single = seen < 2 and isinstance(critic, SRGANCriticSpec) and critic.norm
+        if critic and single and self.data.crop * self.scale <= critic.least:
+            raise ValueError(
+                "the srgan critic normalises over a batch and sees one small crop at a time; "
+                "raise data.crop or train.batch, or set adversary.critic.norm to false"
+            )

@@ -91,5 +91,3 @@ def test_a_recipe_asks_for_them(photos, tmp_path):
     Image.effect_noise((side - 1, side), 50).save(tmp_path / "small.png")
     with pytest.raises(ImganError, match=f"{side} on each side are needed"):
         SRGAN(recipe).dataset([tmp_path], lambda done, total: None)
-    with pytest.raises(ImganError, match="together at most 1"):
-        load_recipe("x4-mse", ["data.collage=0.7", "data.contrast=0.4"])
