@@ -13,6 +13,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
 from ..data.photos import MARGIN, Crops, PhotoSet, load_photos, summary
+from ..errors import ImganError
 from ..model_file import Card, NetworkCard
 from ..networks import build
 from ..recipe import SRGANRecipe
@@ -43,6 +44,7 @@ class SRGAN:
         self._parent: Card | None = None
         if recipe.init:
             self._parent = start_from({"generator": generator}, recipe.init)
+            _check_depth(self._parent.networks["generator"], self._generator)
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
@@ -133,6 +135,16 @@ class SRGAN:
             notes=recipe.notes,
             version=__version__,
             parent=self._parent,
+        )
+
+
+def _check_depth(given: NetworkCard, own: NetworkCard) -> None:
+    """Refuse weights of a deeper or shallower network: its layers follow each other otherwise."""
+    depth = given.arguments.get("blocks")
+    if given.name == own.name and depth != own.arguments["blocks"]:
+        raise ImganError(
+            f"init: its network is {depth} blocks deep and generator.blocks is "
+            f"{own.arguments['blocks']}; set generator.blocks={depth}"
         )
 
 

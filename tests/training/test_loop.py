@@ -112,6 +112,8 @@ def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path
     assert {k for k in mse if not k.startswith("up.")} <= agreeing
     with pytest.raises(ImganError, match="weights of .* fit none of the networks"):
         trainer(tmp_path / "bad", steps=1, init=str(first), generator__width=16)
+    with pytest.raises(ImganError, match="is 1 blocks deep .* is 2; set generator.blocks=1"):
+        trainer(tmp_path / "bad", steps=1, init=str(first), generator__blocks=2)
 
 
 def test_the_mse_twin_learns(tmp_path):
