@@ -12,7 +12,8 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
-from ..data.photos import MARGIN, Crops, PhotoSet, load_photos, summary
+from ..data.crops import MARGIN, Crops
+from ..data.photos import PhotoSet, load_photos, summary
 from ..errors import ImganError
 from ..model_file import Card, NetworkCard
 from ..networks import build

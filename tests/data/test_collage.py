@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from imgan.data.collage import Collage, outline
+from imgan.data.crops import MARGIN, Crops
 from imgan.data.degrade import imresize_uint8
-from imgan.data.photos import MARGIN, Crops, load_photos
+from imgan.data.photos import load_photos
 from imgan.errors import ImganError
 from imgan.pipelines.srgan import SRGAN
 from imgan.recipe import load_recipe

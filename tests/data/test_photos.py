@@ -12,7 +12,8 @@ from PIL import Image
 
 from imgan.data import photos as module
 from imgan.data.arrays import OPEN
-from imgan.data.photos import Crops, find_photos, load_photos, photos_to_score
+from imgan.data.crops import Crops
+from imgan.data.photos import find_photos, load_photos, photos_to_score
 from imgan.errors import ImganError
 from imgan.evaluation.pairs import find_pairs
 
