@@ -333,6 +333,10 @@ class Base(Strict):
         self.check_batches(1)
         return self
 
+    def seen(self, processes: int) -> int:
+        """How many images a network sees at a time in each of so many processes."""
+        return self.train.batch // (self.train.accumulate * processes)
+
     def check_batches(self, processes: int) -> None:
         """Refuse batches that are too small for a critic that compares their images.
 
@@ -340,8 +344,7 @@ class Base(Strict):
             ValueError: each of so many processes would show it one at a time.
         """
         critic = getattr(getattr(self, "adversary", None), "critic", None)
-        seen = self.train.batch // (self.train.accumulate * processes)
-        if getattr(critic, "minibatch_stddev", False) and seen < 2:
+        if getattr(critic, "minibatch_stddev", False) and self.seen(processes) < 2:
             raise ValueError(
                 "critic.minibatch_stddev compares the images of a batch and the critic sees one at "
                 "a time; raise train.batch, or set it to false"

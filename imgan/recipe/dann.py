@@ -206,7 +206,7 @@ class DannRecipe(Base):
         Raises:
             ValueError: each of so many processes would see so few.
         """
-        if self.train.batch // (self.train.accumulate * processes) < 2:
+        if self.seen(processes) < 2:
             each = "each process" if processes > 1 else "a step"
             raise ValueError(
                 f"{each} is to see two images of each folder or more; set train.batch to "

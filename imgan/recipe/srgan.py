@@ -141,9 +141,9 @@ class SRGANRecipe(Base):
         """
         super().check_batches(processes)
         critic = self.adversary.critic if self.adversary else None
-        seen = self.train.batch // (self.train.accumulate * processes)
-        single = seen < 2 and isinstance(critic, SRGANCriticSpec) and critic.norm
-        if critic and single and self.data.crop * self.scale <= critic.least:
+        if not isinstance(critic, SRGANCriticSpec) or not critic.norm or self.seen(processes) > 1:
+            return
+        if self.data.crop * self.scale <= critic.least:
             raise ValueError(
                 "the srgan critic normalises over a batch and sees one small crop at a time; "
                 "raise data.crop or train.batch, or set adversary.critic.norm to false"
