@@ -93,6 +93,7 @@ from . import (  # noqa: E402, F401  (each adds its commands to app)
     features,
     lab,
     predict,
+    slim,
     train,
     translate,
     upscale,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -19,22 +20,29 @@ from .base import (
     Width,
 )
 
+Blocks = Annotated[int, Field(ge=1, le=64)]
+
 
 class PlainSRSpec(Strict):
-    """`imgan.networks.PlainSR`."""
+    """`imgan.networks.PlainSR`; `blocks` are by default as many as init's network has, else 10."""
 
     name: Literal["plainsr"] = "plainsr"
     width: Width = 64
-    blocks: Annotated[int, Field(ge=1, le=64)] = 10
+    blocks: Blocks | None = None
+    usual_blocks: ClassVar[int] = 10
 
 
 class SRResNetSpec(Strict):
-    """`imgan.networks.SRResNet`; ``norm: true`` is the paper's."""
+    """`imgan.networks.SRResNet`; `blocks` are by default as many as init's network has, else 16.
+
+    ``norm: true`` is the paper's.
+    """
 
     name: Literal["srresnet"]
     width: Width = 64
-    blocks: Annotated[int, Field(ge=1, le=64)] = 16
+    blocks: Blocks | None = None
     norm: bool = False
+    usual_blocks: ClassVar[int] = 16
 
 
 Range = tuple[NotNegative, NotNegative]
@@ -132,6 +140,15 @@ class SRGANRecipe(Base):
                 f"{side}; raise data.crop"
             )
         return self
+
+    def going_on(self, parent: Mapping[str, Any] | None) -> Self:
+        """Without `init`, and as deep as the network that the run began from."""
+        recipe = super().going_on(parent)
+        given = parent["networks"].get("generator") if parent else None
+        if given is None or given["name"] != self.generator.name or self.generator.blocks:
+            return recipe
+        depth = {"blocks": given["arguments"].get("blocks")}
+        return recipe.model_copy(update={"generator": self.generator.model_copy(update=depth)})
 
     def check_batches(self, processes: int) -> None:
         """Refuse what batch norm cannot take, too: a single value of each channel.

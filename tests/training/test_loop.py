@@ -116,6 +116,18 @@ def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path
         trainer(tmp_path / "bad", steps=1, init=str(first), generator__blocks=2)
 
 
+def test_without_a_depth_the_network_is_as_deep_as_the_one_it_starts_from(tmp_path):
+    deep = trainer(tmp_path / "deep", steps=1, adversary=None, generator__blocks=3).run()
+    for init in (str(deep), [str(deep), str(deep)]):
+        run = trainer(tmp_path / "on", steps=1, init=init, generator__blocks=None)
+        own = run.pipeline.networks["generator"].state_dict()
+        for key, value in load_model(deep).generator.state_dict().items():
+            torch.testing.assert_close(own[key], value)
+        assert run.pipeline.card().networks["generator"].arguments["blocks"] == 3
+    alone = trainer(tmp_path / "alone", steps=1, generator__blocks=None)
+    assert len(alone.pipeline.networks["generator"].body) == 10 + 1
+
+
 def test_the_mse_twin_learns(tmp_path):
     trainer(tmp_path / "run", steps=60, adversary=None, train__log_every=20).run()
     rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
