@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import ImganError
 from . import app
 from .jobs import Overwrite
+
+if TYPE_CHECKING:
+    from ..inference.slim import Difference
 
 
 @app.command()
@@ -29,32 +32,41 @@ def slim(
     ] = 0.01,
     overwrite: Overwrite = False,
 ) -> None:
-    """Take out of networks the blocks that do nothing: the same answers from less computing.
+    """Take out of networks the blocks that do next to nothing: less computing, hardly a difference.
 
-    Training leaves some blocks of units that never fire. Without them a model is smaller and
-    faster; here they are found on photos, and how far the answers differ is printed.
+    Training leaves some blocks of units that never fire on photos. They are found on the photos
+    that are given, and how far the answers differ without them is printed.
     """
-    if len(models_and_photos) < 2:
+    *models, photos = models_and_photos
+    if not models:
         raise ImganError("give models and photos: imgan slim MODEL... PHOTOS --out FOLDER")
+    from ..model_file import read_card
+    from ..shipped import resolve
+
+    for model in models:
+        read_card(resolve(model))  # its faults cost nothing, not even the photos' download
     from ..inference.slim import slim as run
     from .data import located
 
-    *models, photos = models_and_photos
-    told = {"done": -1}
-
     def progress(done: int, most: int) -> None:
-        if done * 5 // most > told["done"] * 5 // most:
-            typer.echo(f"tried {done} of at most {most}", err=True)
-        told["done"] = done
+        typer.echo(f"trial {done + 1} of at most {most}", err=True)
 
     found = run(models, [located(photos)], out, limit=limit, overwrite=overwrite, progress=progress)
-    kept = found.blocks - len(found.removed)
+    for path, reason in found.skipped.items():
+        typer.echo(f"skipped {path}: {reason}", err=True)
     if not found.removed:
-        typer.echo(f"each of the {found.blocks} blocks does something; nothing is written")
+        typer.echo(f"none of the {found.blocks} blocks can go within the limit; nothing is written")
         return
-    typer.echo(f"{found.blocks} -> {kept} blocks, judged on {found.photos} photos")
-    for model in found.models:
-        typer.echo(
-            f"{model.path}: answers differ by {model.mean:.2g} grey levels in the mean, "
-            f"{model.most:.2g} at most"
-        )
+    kept = found.blocks - len(found.removed)
+    typer.echo(f"blocks: {found.blocks} -> {kept}, judged on {found.images} parts of photos")
+    for written, difference in found.written.items():
+        typer.echo(f"{written}: {_words(difference)}")
+    if len(models) > 1:
+        typer.echo(f"blended in equal parts: {_words(found.between)}")
+
+
+def _words(difference: Difference) -> str:
+    return (
+        f"answers differ by {difference.mean:.2g} grey levels in the mean, "
+        f"{difference.most:.2g} at most"
+    )

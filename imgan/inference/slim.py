@@ -1,4 +1,4 @@
-"""Take the residual blocks out of a network that do nothing: the same answers from fewer layers."""
+"""Take the residual blocks out of a network that do next to nothing: fewer layers to compute."""
 
 from __future__ import annotations
 
@@ -9,39 +9,48 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..data.photos import decode, photos_to_score, shrunk
+from ..data.photos import decode, find_photos, shrunk
 from ..errors import ImganError
 from ..model_file import Model, load_model, save_model
 from ..networks.plainsr import PlainSR
 from ..shipped import resolve
+from .film import labels
 
 LIMIT = 0.01
 """By so many grey levels of 255 the answers may differ, in the mean over all pixels."""
 
-PHOTOS = 24
+PHOTOS = 16
 SIDE = 64
-"""Low-resolution pixels of the side that is seen of each of so many photos, from its middle."""
+"""Of each of so many photos this many pixels to a side are seen, from its middle: as it is, and of
+the photo made smaller by the network's scale."""
+
+_BORDER = 2  # pixels that a block's padding reaches
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Slim:
-    """One model, and how far its answers are from what they were, in grey levels of 255."""
+class Difference:
+    """Between the answers of two networks, in grey levels of 255."""
 
-    path: Path
     mean: float
     most: float
 
 
 @dataclass(frozen=True)
 class Slimmed:
-    """What was taken out: indices of `blocks` residual blocks, the same of all the models."""
+    """What was taken out: the blocks of index `removed` of `blocks`, the same of all the models.
+
+    `written` are the new models; none if there is nothing to take out. `between` is the difference
+    of the mean of all their weights.
+    """
 
     blocks: int
     removed: tuple[int, ...]
-    photos: int
-    models: tuple[Slim, ...]
+    images: int
+    written: dict[Path, Difference]
+    between: Difference
+    skipped: dict[Path, str]
 
 
 def slim(
@@ -53,59 +62,75 @@ def slim(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Slimmed:
-    """Write models anew without the residual blocks that do nothing.
+    """Write models anew without the residual blocks that do next to nothing.
 
-    ReLU units whose input is never positive get no gradient and stay silent for good (Lu et al.
-    2020, "Dying ReLU and initialization"). A block of such units adds one constant per channel to
-    every pixel, and the biases around it can hold that constant. Here each block is replaced by its
-    mean over the photos, those first without which the answers change least, for as long as no
-    model's answers change by more than `limit`.
+    ReLU units whose input is never positive get no gradient, and training leaves them silent (Lu et
+    al. 2020, "Dying ReLU and initialization"). A block of such units adds one constant a channel to
+    every pixel, which the biases around it can hold. Each block is tried without, its mean over the
+    images in its place, those first without which the answers change least, for as long as the
+    answers of no model change by more than `limit`.
+
+    Silent means on photos: what the networks make of noise and of drawings, and the outermost
+    pixels, where padding lets units fire, may change by more.
 
     The same blocks are taken out of all the models, so that the weights of twins can still be
     blended (`imgan upscale --realism`).
 
     Args:
-        models: model files or shipped names, of `plainsr` networks with the same arguments.
-        photos: photos and folders of them, like those that the models are for.
-        out: the folder; each model is written as ``NAME.safetensors``, NAME from its card. Nothing
-            is written where every block does something.
+        models: one or more model files or shipped names, of `plainsr` networks of one shape.
+        photos: photos and folders of them, like those that the models are for, and not those that
+            they are to be scored on.
+        out: the folder; each model is written as ``NAME.safetensors``, by the name of its file, or
+            of its run's folder. Nothing is written where no block can go.
         limit: the difference that is allowed, in grey levels of 255, in the mean over all pixels.
         overwrite: replace files that exist.
-        progress: called with how many of how many trials are done.
+        progress: called before each trial with how many are done, of how many at most.
 
     Raises:
-        ImganError: a model is none of these, two have one name, they differ, a result exists, or
-            there is no photo.
+        ImganError: a model is none of these or damaged, they differ in shape, a result exists or
+            cannot be written, or there is no photo.
     """
     loaded = [load_model(resolve(model)) for model in models]
-    paths = [Path(out) / f"{model.card.name}.safetensors" for model in loaded]
-    _check(loaded, paths, overwrite)
-    networks = [_network(model) for model in loaded]
-    images = _images([Path(photo) for photo in photos], networks[0].scale)
-    trials = [_Trial(network, images) for network in networks]
+    paths = [Path(out) / f"{label}.safetensors" for label in labels(models)]
+    networks = [_network(model, str(name)) for model, name in zip(loaded, models, strict=True)]
+    _check(networks, models, paths, overwrite)
+    skipped: dict[Path, str] = {}
+    images = _images([Path(photo) for photo in photos], networks[0].scale, skipped)
+    trials = [
+        _Trial(network, images, str(name)) for network, name in zip(networks, models, strict=True)
+    ]
     blocks = len(networks[0].body) - 1
     done = 0
 
     def difference(removed: set[int]) -> float:
         nonlocal done
         if progress:
-            progress(done, 2 * blocks)
+            progress(done, 2 * blocks - 1)
         done += 1
-        return max(trial.difference(removed)[0] for trial in trials)
+        return max(trial.difference(trial.without(removed)).mean for trial in trials)
 
     removed: set[int] = set()
     alone = {block: difference({block}) for block in range(blocks)}
-    for block in sorted(alone, key=alone.__getitem__):
-        if len(removed) == blocks - 1 or difference(removed | {block}) > limit:
+    for block in sorted(alone, key=alone.__getitem__)[: blocks - 1]:
+        if difference(removed | {block}) > limit:
             break
         removed.add(block)
-    written = []
-    for model, path, trial in zip(loaded, paths, trials, strict=True):
-        mean, most = trial.difference(removed)
-        written.append(Slim(path, mean, most))
-        if removed:
-            _write(model, path, trial.without(removed), removed, mean)
-    return Slimmed(blocks, tuple(sorted(removed)), len(images), tuple(written))
+    slimmed = [trial.without(removed) for trial in trials]
+    differences = [trial.difference(one) for trial, one in zip(trials, slimmed, strict=True)]
+    middle = _Trial(_mean(networks), images, "the mean of the weights")
+    written = {}
+    if removed:
+        for model, path, network, found in zip(loaded, paths, slimmed, differences, strict=True):
+            _write(model, path, network, blocks, found)
+            written[path] = found
+    return Slimmed(
+        blocks,
+        tuple(sorted(removed)),
+        len(images),
+        written,
+        middle.difference(_mean(slimmed)),
+        skipped,
+    )
 
 
 def without(network: PlainSR, constants: Mapping[int, Tensor]) -> PlainSR:
@@ -113,12 +138,12 @@ def without(network: PlainSR, constants: Mapping[int, Tensor]) -> PlainSR:
 
     Args:
         network: stays as it is.
-        constants: index of a block to what it adds, ``[width]``.
+        constants: index of a block to what it adds to each channel, ``[width]``.
     """
-    body = list(network.body)
-    kept = [layer for index, layer in enumerate(body) if index not in constants]
-    width, channels = network.head.out_channels, network.head.in_channels
-    made = PlainSR(network.scale, width, len(kept) - 1, channels)
+    kept = [layer for index, layer in enumerate(network.body) if index not in constants]
+    made = PlainSR(
+        network.scale, network.head.out_channels, len(kept) - 1, network.head.in_channels
+    )
     made.head.load_state_dict(network.head.state_dict())
     made.body.load_state_dict(nn.Sequential(*kept).state_dict())
     made.up.load_state_dict(network.up.state_dict())
@@ -130,7 +155,7 @@ def without(network: PlainSR, constants: Mapping[int, Tensor]) -> PlainSR:
             else:  # the trunk's sum with the head's output is to stay what it was
                 _shift(made.head, constant)
                 _shift(made.body[-1], -constant)
-    return made.eval().requires_grad_(False)
+    return made.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def _shift(conv: nn.Module, constant: Tensor) -> None:
@@ -143,14 +168,15 @@ def _shift(conv: nn.Module, constant: Tensor) -> None:
 class _Trial:
     """A network, its answers to some images, and the mean of what each of its blocks adds."""
 
-    def __init__(self, network: PlainSR, images: Sequence[Tensor]) -> None:
+    def __init__(self, network: PlainSR, images: Sequence[Tensor], name: str) -> None:
         self._network, self._images = network, images
         blocks = network.body[:-1]
         sums = [torch.zeros(network.head.out_channels) for _ in blocks]
+        pixels = 0
 
         def adding_to(total: Tensor) -> Callable[[nn.Module, object, Tensor], None]:
             def add(_: nn.Module, __: object, out: Tensor) -> None:
-                total.add_(out.mean(dim=(0, 2, 3)))
+                total.add_(_inside(out).sum(dim=(0, 2, 3)))
 
             return add
 
@@ -158,23 +184,36 @@ class _Trial:
             block.get_submodule("body").register_forward_hook(adding_to(total))
             for block, total in zip(blocks, sums, strict=True)
         ]
-        self._answers = [_answer(network, image) for image in images]
+        self._answers = []
+        for image in images:
+            pixels += _inside(image)[0, 0].numel()
+            self._answers.append(_answer(network, image))
         for hook in hooks:
             hook.remove()
-        self._means = [total / len(images) for total in sums]
+        if not all(bool(answer.isfinite().all()) for answer in self._answers):
+            raise ImganError(f"{name}: its weights are not finite numbers; take another model")
+        self._means = [total / pixels for total in sums]
 
     def without(self, removed: set[int]) -> PlainSR:
         """The network without these blocks."""
         return without(self._network, {index: self._means[index] for index in removed})
 
-    def difference(self, removed: set[int]) -> tuple[float, float]:
-        """Mean and largest difference without these blocks, in grey levels of 255."""
-        network = self.without(removed)
-        pairs = zip(self._images, self._answers, strict=True)
-        differences = [(_answer(network, image) - answer).abs() for image, answer in pairs]
-        pixels = sum(one.numel() for one in differences)
-        total = sum(float(one.sum()) for one in differences)
-        return 255 * total / pixels, 255 * max(float(one.max()) for one in differences)
+    def difference(self, other: PlainSR) -> Difference:
+        """How far the answers of another network to the same images are from this one's."""
+        total, pixels, most = 0.0, 0, 0.0
+        for image, answer in zip(self._images, self._answers, strict=True):
+            off = (_answer(other, image) - answer).abs()
+            total += float(off.sum())
+            pixels += off.numel()
+            most = max(most, float(off.max()))
+        return Difference(255 * total / pixels, 255 * most)
+
+
+def _inside(features: Tensor) -> Tensor:
+    """What padding does not reach, if there is such."""
+    if min(features.shape[-2:]) <= 2 * _BORDER:
+        return features
+    return features[..., _BORDER:-_BORDER, _BORDER:-_BORDER]
 
 
 @torch.no_grad()
@@ -183,66 +222,85 @@ def _answer(network: nn.Module, image: Tensor) -> Tensor:
     return answer.clamp(0, 1)
 
 
-def _network(model: Model) -> PlainSR:
-    generator = model.generator
-    assert isinstance(generator, PlainSR)
+def _mean(networks: Sequence[PlainSR]) -> PlainSR:
+    """The network whose weights are the mean of theirs."""
+    mean = without(networks[0], {})
+    with torch.no_grad():
+        for count, other in enumerate(networks[1:], 2):
+            for own, its in zip(mean.parameters(), other.parameters(), strict=True):
+                own.lerp_(its, 1 / count)
+    return mean
+
+
+def _network(model: Model, name: str) -> PlainSR:
+    generator = model.networks.get("generator")
+    if not isinstance(generator, PlainSR) or len(model.networks) > 1:
+        kinds = " and ".join(network.name for network in model.card.networks.values())
+        raise ImganError(
+            f"{name} is made of {kinds}, and slim takes models for super-resolution with the "
+            "network plainsr alone"
+        )
+    if generator.head.in_channels != 3:
+        raise ImganError(
+            f"{name} takes {generator.head.in_channels} channels, and slim judges on colour photos"
+        )
     return generator.to(memory_format=torch.channels_last)
 
 
-def _check(models: Sequence[Model], paths: Sequence[Path], overwrite: bool) -> None:
-    first = models[0].card
-    for model in models:
-        card = model.card
-        if not isinstance(model.networks.get("generator"), PlainSR):
-            kinds = " and ".join(network.name for network in card.networks.values())
+def _check(
+    networks: Sequence[PlainSR], names: Sequence[str | Path], paths: Sequence[Path], overwrite: bool
+) -> None:
+    shapes = [[tuple(p.shape) for p in network.parameters()] for network in networks]
+    for name, shape in zip(names, shapes, strict=True):
+        if shape != shapes[0]:
             raise ImganError(
-                f"{card.name} is made of {kinds}, and slim takes networks of the family plainsr: "
-                "models for super-resolution trained with generator.name=plainsr"
+                f"{names[0]} and {name} are no twins: their networks differ in depth, width or "
+                "scale; slim each by itself"
             )
-        if card.networks["generator"] != first.networks["generator"]:
-            raise ImganError(
-                f"{first.name} and {card.name} are no twins: their networks differ in depth, width "
-                "or scale; slim each by itself"
-            )
+    folder = paths[0].parent
+    if folder.exists() and not folder.is_dir():
+        raise ImganError(f"{folder} is a file; give a folder for the new models")
     for path in paths:
-        if paths.count(path) > 1:
-            raise ImganError(f"two models are named {path.stem}; slim each into another folder")
         if path.exists() and not overwrite:
             raise ImganError(f"{path} exists; take --overwrite, or another folder")
 
 
-def _images(folders: Sequence[Path], scale: int) -> list[Tensor]:
-    """Middles of photos spread over all that are given, made smaller: ``[1, 3, h, w]`` each."""
-    found = photos_to_score(folders)
-    chosen = found if len(found) <= PHOTOS else found[:: len(found) // PHOTOS][:PHOTOS]
+def _images(folders: Sequence[Path], scale: int, skipped: dict[Path, str]) -> list[Tensor]:
+    """Middles of photos spread over all that are given: ``[1, 3, h, w]`` each, in [0, 1]."""
+    found = find_photos(folders, skipped)
     images = []
-    for path in chosen:
+    for place in range(min(PHOTOS, len(found))):
+        path = found[place * len(found) // min(PHOTOS, len(found))]
         try:
-            pixels = decode(path)
-        except ImganError:
+            photo = decode(path)
+        except (ImganError, OSError, MemoryError) as error:
+            skipped[path] = str(error) or "it does not fit into memory"
             continue
-        height, width = (min(side // scale, SIDE) * scale for side in pixels.shape[:2])
-        if not height or not width:
-            continue
-        top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-        low = shrunk(pixels[top : top + height, left : left + width].copy(), scale)
-        image = torch.from_numpy(low).permute(2, 0, 1)[None].float() / 255
-        images.append(image.contiguous(memory_format=torch.channels_last))
+        for part in (1, scale):
+            height, width = (min(side // part, SIDE) * part for side in photo.shape[:2])
+            if not height or not width:
+                continue
+            top, left = (photo.shape[0] - height) // 2, (photo.shape[1] - width) // 2
+            middle = photo[top : top + height, left : left + width].copy()
+            pixels = torch.from_numpy(shrunk(middle, part) if part > 1 else middle)
+            image = pixels.permute(2, 0, 1)[None].float() / 255
+            images.append(image.contiguous(memory_format=torch.channels_last))
+        del photo
     if not images:
-        raise ImganError(f"none of the {len(chosen)} photos can be read; give others")
+        path, reason = next((one, skipped[one]) for one in found if one in skipped)
+        raise ImganError(f"no photo can be read (of {path}: {reason}); give others")
     return images
 
 
-def _write(model: Model, path: Path, network: PlainSR, removed: set[int], mean: float) -> None:
+def _write(model: Model, path: Path, network: PlainSR, before: int, found: Difference) -> None:
     card = model.card.model_copy(deep=True)
-    generator = card.networks["generator"]
-    before = len(removed) + len(network.body) - 1
-    generator.arguments["blocks"] = before - len(removed)
+    kept = len(network.body) - 1
+    card.networks["generator"].arguments["blocks"] = kept
     card.reach = network.reach
     card.scores = {}
     told = (
-        f"Slimmed from {before} to {before - len(removed)} blocks: "
-        f"the answers differ by {mean:.2g} grey levels in the mean."
+        f"Slimmed from {before} to {kept} blocks: "
+        f"the answers differ by {found.mean:.2g} grey levels in the mean."
     )
     card.notes = f"{card.notes} {told}".strip()
     save_model(path, card, {"generator": network.state_dict()})

@@ -15,10 +15,9 @@ from ..core import AdversarialStep, ImageHistory, Log
 from ..data.crops import MARGIN, Crops
 from ..data.photos import PhotoSet, load_photos, summary
 from ..errors import ImganError
-from ..model_file import Card, NetworkCard, read_card
+from ..model_file import Card, NetworkCard
 from ..networks import build
 from ..recipe import SRGANRecipe
-from ..shipped import resolve
 from .critics import make_critic
 from .fidelity import Fidelity
 from .init import start_from
@@ -40,11 +39,13 @@ class SRGAN:
 
     def __init__(self, recipe: SRGANRecipe) -> None:
         self.recipe = recipe
-        self._generator = _network(recipe)
-        generator = build(self._generator.name, self._generator.arguments)
+        arguments = recipe.generator.model_dump(exclude={"name"}) | {"scale": recipe.scale}
+        self._generator = NetworkCard(name=recipe.generator.name, arguments=arguments)
+        generator = build(self._generator.name, arguments)
         self._parent: Card | None = None
         if recipe.init:
             self._parent = start_from({"generator": generator}, recipe.init)
+            _check_depth(self._parent.networks["generator"], self._generator)
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
@@ -138,28 +139,14 @@ class SRGAN:
         )
 
 
-def _network(recipe: SRGANRecipe) -> NetworkCard:
-    """The generator, where the recipe does not say so as deep as the network that it starts from.
-
-    Raises:
-        ImganError: the recipe asks for another depth. Its layers follow each other otherwise, and
-            those that fit would be copied to where they mean nothing.
-    """
-    spec, init = recipe.generator, recipe.init
-    blocks = spec.blocks or spec.usual_blocks
-    if init:
-        path = resolve(init if isinstance(init, str) else init[0])
-        given = read_card(path).networks.get("generator")
-        if given and given.name == spec.name:
-            depth = given.arguments.get("blocks", blocks)
-            if spec.blocks not in (None, depth):
-                raise ImganError(
-                    f"init: its network is {depth} blocks deep and generator.blocks is "
-                    f"{spec.blocks}; set generator.blocks={depth}"
-                )
-            blocks = depth
-    arguments = spec.model_dump(exclude={"name"}) | {"scale": recipe.scale, "blocks": blocks}
-    return NetworkCard(name=spec.name, arguments=arguments)
+def _check_depth(given: NetworkCard, own: NetworkCard) -> None:
+    """Refuse weights of a deeper or shallower network: its layers follow each other otherwise."""
+    depth = given.arguments.get("blocks")
+    if given.name == own.name and depth != own.arguments["blocks"]:
+        raise ImganError(
+            f"init: its network is {depth} blocks deep and generator.blocks is "
+            f"{own.arguments['blocks']}; set generator.blocks={depth}"
+        )
 
 
 def with_detail(image: Tensor) -> Tensor:

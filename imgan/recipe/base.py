@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -337,14 +336,6 @@ class Base(Strict):
     def seen(self, processes: int) -> int:
         """How many images a network sees at a time in each of so many processes."""
         return self.train.batch // (self.train.accumulate * processes)
-
-    def going_on(self, parent: Mapping[str, Any] | None) -> Self:
-        """The recipe of a run that goes on: it has its weights, and needs no others.
-
-        Args:
-            parent: the card of the model that the run began from, if it did.
-        """
-        return self.model_copy(update={"init": None})
 
     def check_batches(self, processes: int) -> None:
         """Refuse batches that are too small for a critic that compares their images.

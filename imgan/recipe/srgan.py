@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ..errors import ImganError
+from ..model_file import read_card
+from ..shipped import resolve
 from .base import (
     Adversary,
     Base,
@@ -24,25 +26,20 @@ Blocks = Annotated[int, Field(ge=1, le=64)]
 
 
 class PlainSRSpec(Strict):
-    """`imgan.networks.PlainSR`; `blocks` are by default as many as init's network has, else 10."""
+    """`imgan.networks.PlainSR`."""
 
     name: Literal["plainsr"] = "plainsr"
     width: Width = 64
-    blocks: Blocks | None = None
-    usual_blocks: ClassVar[int] = 10
+    blocks: Blocks = 10
 
 
 class SRResNetSpec(Strict):
-    """`imgan.networks.SRResNet`; `blocks` are by default as many as init's network has, else 16.
-
-    ``norm: true`` is the paper's.
-    """
+    """`imgan.networks.SRResNet`; ``norm: true`` is the paper's."""
 
     name: Literal["srresnet"]
     width: Width = 64
-    blocks: Blocks | None = None
+    blocks: Blocks = 16
     norm: bool = False
-    usual_blocks: ClassVar[int] = 16
 
 
 Range = tuple[NotNegative, NotNegative]
@@ -114,6 +111,8 @@ class PhotoAdversary(Adversary):
 class SRGANRecipe(Base):
     """Super-resolution. Without `adversary` it is the MSE twin: pixel cost alone.
 
+    Where `generator.blocks` is not set, the network is as deep as the one that it starts from.
+
     `init` is a model file (or the name of a shipped model) whose weights the generator starts
     from; tensors of another shape, as those of the last layer at another scale, start fresh.
     """
@@ -126,6 +125,26 @@ class SRGANRecipe(Base):
     lpips: Lpips | None = None
     adversary: PhotoAdversary | None = None
     data: Photos = Photos()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _depth(cls, content: Any) -> Any:
+        """Write out how deep the network of `init` is; what is wrong with it is said elsewhere."""
+        if not isinstance(content, dict) or not content.get("init"):
+            return content
+        generator = content.get("generator", {})
+        if not isinstance(generator, dict) or generator.get("blocks"):
+            return content
+        init = content["init"]
+        try:
+            card = read_card(resolve(init if isinstance(init, str) else init[0]))
+        except (ImganError, TypeError):
+            return content
+        given = card.networks.get("generator")
+        if given is None or given.name != generator.get("name", "plainsr"):
+            return content
+        depth = {key: given.arguments[key] for key in ("blocks",) if key in given.arguments}
+        return content | {"generator": generator | depth}
 
     @model_validator(mode="after")
     def _pairs(self) -> SRGANRecipe:
@@ -140,15 +159,6 @@ class SRGANRecipe(Base):
                 f"{side}; raise data.crop"
             )
         return self
-
-    def going_on(self, parent: Mapping[str, Any] | None) -> Self:
-        """Without `init`, and as deep as the network that the run began from."""
-        recipe = super().going_on(parent)
-        given = parent["networks"].get("generator") if parent else None
-        if given is None or given["name"] != self.generator.name or self.generator.blocks:
-            return recipe
-        depth = {"blocks": given["arguments"].get("blocks")}
-        return recipe.model_copy(update={"generator": self.generator.model_copy(update=depth)})
 
     def check_batches(self, processes: int) -> None:
         """Refuse what batch norm cannot take, too: a single value of each channel.

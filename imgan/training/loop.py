@@ -76,9 +76,8 @@ class Trainer:
         main = self.accelerator.is_main_process
         set_seed(recipe.seed)
         # A run that goes on has its weights, and may have outlived those that it began from.
-        self.pipeline = make(
-            recipe.going_on(state["parent"]) if state and "parent" in state else recipe
-        )
+        begun = state is not None and "parent" in state
+        self.pipeline = make(recipe.model_copy(update={"init": None}) if begun else recipe)
         self.best = Best()
         self.step_number = 0
         self._stopping = False

@@ -118,14 +118,23 @@ def test_another_scale_keeps_the_trunk_and_a_foreign_network_is_refused(tmp_path
 
 def test_without_a_depth_the_network_is_as_deep_as_the_one_it_starts_from(tmp_path):
     deep = trainer(tmp_path / "deep", steps=1, adversary=None, generator__blocks=3).run()
+    unsaid = {"name": "plainsr", "width": 8}
     for init in (str(deep), [str(deep), str(deep)]):
-        run = trainer(tmp_path / "on", steps=1, init=init, generator__blocks=None)
+        run = trainer(tmp_path / "on", steps=1, init=init, generator=unsaid)
         own = run.pipeline.networks["generator"].state_dict()
         for key, value in load_model(deep).generator.state_dict().items():
             torch.testing.assert_close(own[key], value)
-        assert run.pipeline.card().networks["generator"].arguments["blocks"] == 3
-    alone = trainer(tmp_path / "alone", steps=1, generator__blocks=None)
-    assert len(alone.pipeline.networks["generator"].body) == 10 + 1
+        assert run.recipe.generator.blocks == 3  # written out, as every default
+    assert recipe(generator=unsaid).generator.blocks == 10
+    other = {"name": "srresnet", "width": 8}
+    assert recipe(generator=other, init=str(deep)).generator.blocks == 16
+
+
+def test_a_run_with_a_depth_goes_on_under_a_recipe_that_leaves_it_to_init(tmp_path):
+    parent = trainer(tmp_path / "parent", steps=1, adversary=None, generator__blocks=3).run()
+    trainer(tmp_path / "run", 2, init=str(parent), generator__blocks=3).run()
+    unsaid = {"name": "plainsr", "width": 8}
+    assert trainer(tmp_path / "run", 3, init=str(parent), generator=unsaid).step_number == 2
 
 
 def test_the_mse_twin_learns(tmp_path):

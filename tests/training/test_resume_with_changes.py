@@ -58,16 +58,6 @@ def test_a_run_outlives_the_weights_that_it_began_from(tmp_path):
     parent.unlink()
     card = read_card(trainer(tmp_path / "run", 4, **run).run())
     assert card.parent is not None
-
-
-def test_and_is_still_as_deep_as_they_were(tmp_path):
-    deep = {"generator__blocks": 3, "adversary": None}
-    parent = trainer(tmp_path / "parent", steps=1, **deep).run()
-    run = {"init": str(parent), "generator__blocks": None}
-    trainer(tmp_path / "run", 2, **run).run()
-    parent.unlink()
-    card = read_card(trainer(tmp_path / "run", 4, **run).run())
-    assert card.networks["generator"].arguments["blocks"] == 3
     assert (card.steps, card.parent.steps, card.recipe["init"]) == (4, 1, "model.safetensors")
 
 
