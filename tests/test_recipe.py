@@ -21,7 +21,7 @@ def test_the_shipped_ones_are_there():
 
 def test_changes():
     recipe = load_recipe(
-        "x4-adversarial",
+        "x4-adversarial-final",
         ["train.steps=7", "train.optimizer.rate=1e-4", "adversary.loss=hinge", "perceptual=null"],
     )
     assert recipe.train.steps == 7
@@ -167,7 +167,8 @@ def test_files_that_are_no_recipe(tmp_path):
 
 def test_what_is_published_names_no_folders():
     recipe = load_recipe(
-        "x4-adversarial", ["perceptual.weights=/home/me/vgg.npz", "init=/home/me/x4.safetensors"]
+        "x4-adversarial-final",
+        ["perceptual.weights=/home/me/vgg.npz", "init=/home/me/x4.safetensors"],
     )
     plain = published(recipe)
     assert plain["init"] == "x4.safetensors"

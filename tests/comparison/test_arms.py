@@ -94,7 +94,7 @@ def test_what_cannot_be_compared_is_one_sentence(recipe, extra, sentence, tmp_pa
 def test_the_generator_is_made_before_the_critic_so_that_twins_begin_alike():
     for name in ("pix2pix-quick", "cyclegan-quick", "nextframe", "dann", "x4-adversarial"):
         states = []
-        for arm in plan(name, ["init=null", "perceptual=null"] if name == "x4-adversarial" else []):
+        for arm in plan(name, ["init=null", "lpips=null"] if name == "x4-adversarial" else []):
             torch.manual_seed(0)
             networks = make_pipeline(arm.recipe(0)).networks
             states.append({k: n.state_dict() for k, n in networks.items() if "critic" not in k})
