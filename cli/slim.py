@@ -21,8 +21,8 @@ def slim(
         list[str],
         typer.Argument(
             metavar="MODEL... PHOTOS",
-            help="Models for super-resolution (files or shipped names); last a folder of photos. "
-            "Twins together lose the same blocks, so that their weights still blend.",
+            help="Models for super-resolution (files or shipped names); last a folder of photos, "
+            "or one. Twins together lose the same blocks, so that their weights still have a mean.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the new models.")],
@@ -55,7 +55,10 @@ def slim(
     for path, reason in found.skipped.items():
         typer.echo(f"skipped {path}: {reason}", err=True)
     if not found.removed:
-        typer.echo(f"none of the {found.blocks} blocks can go within the limit; nothing is written")
+        typer.echo(
+            f"none of the {found.blocks} blocks can go: without the one that does least, answers "
+            f"differ by {found.least:.2g} grey levels (--limit {limit:g}); nothing is written"
+        )
         return
     kept = found.blocks - len(found.removed)
     typer.echo(f"blocks: {found.blocks} -> {kept}, judged on {found.images} parts of photos")

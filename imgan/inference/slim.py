@@ -42,11 +42,13 @@ class Slimmed:
     """What was taken out: the blocks of index `removed` of `blocks`, the same of all the models.
 
     `written` are the new models; none if there is nothing to take out. `between` is the difference
-    of the mean of all their weights.
+    of the mean of all their weights, `least` that without the block that does least, in grey levels
+    in the mean.
     """
 
     blocks: int
     removed: tuple[int, ...]
+    least: float
     images: int
     written: dict[Path, Difference]
     between: Difference
@@ -74,7 +76,7 @@ def slim(
     pixels, where padding lets units fire, may change by more.
 
     The same blocks are taken out of all the models, so that the weights of twins can still be
-    blended (`imgan upscale --realism`).
+    blended, as `imgan upscale --realism` does with the shipped ones.
 
     Args:
         models: one or more model files or shipped names, of `plainsr` networks of one shape.
@@ -126,6 +128,7 @@ def slim(
     return Slimmed(
         blocks,
         tuple(sorted(removed)),
+        min(alone.values()),
         len(images),
         written,
         middle.difference(_mean(slimmed)),
