@@ -141,10 +141,10 @@ class SRGANRecipe(Base):
         except (ImganError, TypeError):
             return content
         given = card.networks.get("generator")
-        if given is None or given.name != generator.get("name", "plainsr"):
+        blocks = given.arguments.get("blocks") if given else None
+        if not given or not blocks or given.name != generator.get("name", "plainsr"):
             return content
-        depth = {key: given.arguments[key] for key in ("blocks",) if key in given.arguments}
-        return content | {"generator": generator | depth}
+        return content | {"generator": generator | {"blocks": blocks}}
 
     @model_validator(mode="after")
     def _pairs(self) -> SRGANRecipe:

@@ -175,10 +175,9 @@ def test_command_without_photos(tmp_path):
 
 def test_the_photos_are_spread_over_all(tmp_path, photos, monkeypatch):
     seen = []
-    one = sorted(photos.iterdir())[0]
+    real, one = module.decode, sorted(photos.iterdir())[0]
     monkeypatch.setattr(module, "find_photos", lambda *_: list(range(50)))
     monkeypatch.setattr(module, "decode", lambda path: seen.append(path) or real(one))
-    real = pytest.importorskip("imgan.data.photos").decode
     module._images([], 2, {})
     assert len(seen) == module.PHOTOS
     assert seen[0] == 0
