@@ -83,6 +83,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 from . import (  # noqa: E402, F401  (each adds its commands to app)
     adapt,
+    average,
     bench,
     card,
     classify,

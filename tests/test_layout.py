@@ -17,6 +17,7 @@ ALLOWED = {
     "networks": {"networks"},
     "data": {"data", "errors", "files"},
     "inference": {
+        "averaging",
         "inference",
         "data",
         "networks",
@@ -60,6 +61,7 @@ ALLOWED = {
         "__version__",
     },
     "pipelines": {
+        "averaging",
         "pipelines",
         "core",
         "networks",
@@ -68,7 +70,6 @@ ALLOWED = {
         "errors",
         "model_file",
         "recipe",
-        "shipped",
         "__version__",
     },
     "lab": {"lab", "machine", "core", "report", "errors", "files", "__version__"},

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ..averaging import mean_model
 from ..errors import ImganError
-from ..model_file import load_model, read_card
+from ..model_file import Model, load_model, read_card
 from ..shipped import resolve, shipped_models
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def load(model: str | Path) -> Upscaling:
     """
     path = resolve(model)
     if path.suffix == ".safetensors" and not _is_foreign(path):
-        return _own(path)
+        return _own(path, load_model(path))
     return _community(path)
 
 
@@ -105,12 +106,8 @@ def load_twins(scale: int, realism: float) -> Upscaling:
     """
     if realism in (0, 1):
         return load(f"x{scale}-adversarial" if realism else f"x{scale}-mse")
-    plain, vivid = load(f"x{scale}-mse"), load(f"x{scale}-adversarial")
-    other = vivid.network.state_dict()
-    with torch.no_grad():
-        for key, value in plain.network.state_dict().items():
-            value.lerp_(other[key], realism)
-    return plain
+    names = f"x{scale}-mse", f"x{scale}-adversarial"
+    return _own(resolve(names[0]), mean_model(names, (1 - realism, realism)))
 
 
 def for_channels(network: Network, takes: int, channels: int) -> Network:
@@ -150,8 +147,7 @@ def all_eight(network: Network) -> Network:
     return mean
 
 
-def _own(path: Path) -> Upscaling:
-    model = load_model(path)
+def _own(path: Path, model: Model) -> Upscaling:
     card = model.card
     if use := instead(path, card.pipeline, "upscale"):
         raise ImganError(f"{path} is a {card.pipeline} model and makes no image larger; {use}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..averaging import average_networks
 from ..data.photos import decode, find_photos, shrunk
 from ..errors import ImganError
 from ..model_file import Model, load_model, save_model
@@ -228,10 +229,7 @@ def _answer(network: nn.Module, image: Tensor) -> Tensor:
 def _mean(networks: Sequence[PlainSR]) -> PlainSR:
     """The network whose weights are the mean of theirs."""
     mean = without(networks[0], {})
-    with torch.no_grad():
-        for count, other in enumerate(networks[1:], 2):
-            for own, its in zip(mean.parameters(), other.parameters(), strict=True):
-                own.lerp_(its, 1 / count)
+    average_networks([mean, *networks[1:]])
     return mean
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..averaging import mean_model
 from ..errors import ImganError
-from ..model_file import Card, Model, load_model
-from ..shipped import resolve
+from ..model_file import Card
 from .pipeline import Networks
 
 
@@ -24,10 +24,8 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
         ImganError: there is no such model, not even the first layer of any network agrees, or
             several models are not of one architecture.
     """
-    paths = [resolve(one) for one in ([init] if isinstance(init, str) else init)]
-    path, model = paths[0], load_model(paths[0])
-    for count, other in enumerate(paths[1:], 2):
-        _average(model, load_model(other), 1 / count, f"{path} and {other}")
+    models = [init] if isinstance(init, str) else init
+    model = mean_model(models)
     fits = False
     for role, network in players.items():
         if role not in model.networks:
@@ -38,19 +36,7 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
         network.load_state_dict(agreeing, strict=False)
     if not fits:
         raise ImganError(
-            f"init: the weights of {path} fit none of the networks; take a model of their family"
+            f"init: the weights of {models[0]} fit none of the networks; take a model of their "
+            "family"
         )
     return model.card
-
-
-def _average(mean: Model, other: Model, share: float, names: str) -> None:
-    """Move the weights of `mean` towards those of `other` by `share` of the way."""
-    if {r: n.arguments for r, n in mean.card.networks.items()} != {
-        r: n.arguments for r, n in other.card.networks.items()
-    }:
-        raise ImganError(f"init: {names} are not of one architecture and have no mean")
-    for role, network in mean.networks.items():
-        theirs = other.networks[role].state_dict()
-        for key, value in network.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(theirs[key], share)

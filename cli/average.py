@@ -1,0 +1,47 @@
+"""``imgan average``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ImganError
+from . import app
+from .jobs import Overwrite
+
+
+@app.command()
+def average(
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL...", help="Two or more models: files, or names of shipped ones."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file: NAME.safetensors.")],
+    shares: Annotated[
+        str | None,
+        typer.Option(help="How much of each: 0.7,0.3. [default: the same of all]"),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the model whose weights are the mean of others': twins, or stages of one training.
+
+    Models have a useful mean when they were trained on from the same weights. Score the result.
+    """
+    parts = None if shares is None else [_number(share) for share in shares.split(",")]
+    from ..averaging import average as run
+
+    run(models, out, shares=parts, overwrite=overwrite)
+    typer.echo(f"{out}: the mean of the weights of {' and '.join(models)}")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ImganError(
+            f"--shares: {text!r} is no number; give one for each model: --shares 0.7,0.3"
+        ) from None
