@@ -44,7 +44,7 @@ def slim(
     from ..shipped import resolve
 
     for model in models:
-        read_card(resolve(model))  # its faults cost nothing, not even the photos' download
+        read_card(resolve(model, "srgan"))  # its faults cost nothing, not even the photos' download
     from ..inference.slim import slim as run
     from .data import located
 

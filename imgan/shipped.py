@@ -7,6 +7,7 @@ from pathlib import Path
 import imgan
 
 from .errors import ImganError
+from .model_file import read_card
 
 TRANSLATION = "colourise"
 """The shipped model that `imgan translate` takes by default."""
@@ -27,8 +28,12 @@ def shipped_models() -> dict[str, Path]:
     }
 
 
-def resolve(model: str | Path) -> Path:
+def resolve(model: str | Path, *pipelines: str) -> Path:
     """The file of a model: of a shipped one by its name, else the path itself.
+
+    Args:
+        model: a name or a file.
+        pipelines: those whose models the caller can use, which the error then names; none: all.
 
     Raises:
         ImganError: it is neither.
@@ -37,9 +42,13 @@ def resolve(model: str | Path) -> Path:
     if str(model) in shipped:
         return shipped[str(model)]
     if not Path(model).is_file():
-        raise ImganError(
-            f"there is no model {model}: give a model file or one of {', '.join(shipped)}"
-        )
+        fitting = [
+            name
+            for name, file in shipped.items()
+            if not pipelines or read_card(file).pipeline in pipelines
+        ]
+        shipped_ones = f" or one of {', '.join(fitting)}" if fitting else ""
+        raise ImganError(f"there is no model {model}: give a model file{shipped_ones}")
     return Path(model)
 
 

@@ -63,7 +63,7 @@ def load(model: str | Path) -> Upscaling:
     Raises:
         ImganError: no such model, or not one for super-resolution.
     """
-    path = resolve(model)
+    path = resolve(model, "srgan")
     if path.suffix == ".safetensors" and not _is_foreign(path):
         return _own(path, load_model(path))
     return _community(path)
@@ -77,7 +77,7 @@ def instead(path: Path, pipeline: str, command: str) -> str:
 
 def scale_of(model: str | Path) -> int:
     """The factor of a model, at the price of loading it where the file is not imgan's."""
-    path = resolve(model)
+    path = resolve(model, "srgan")
     try:
         return read_card(path).scale
     except ImganError:

@@ -54,7 +54,9 @@ class Predictor:
     ) -> None:
         self.device, self.dtype = choose(device, precision)
         if not isinstance(model, Model):
-            model = load_predictor(default(PREDICTION) if model is None else resolve(model))
+            model = load_predictor(
+                default(PREDICTION) if model is None else resolve(model, "nextframe")
+            )
         self.card = model.card
         network = model.generator
         self.past, self.future = _count(network, "past"), _count(network, "future")

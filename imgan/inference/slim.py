@@ -93,7 +93,7 @@ def slim(
         ImganError: a model is none of these or damaged, they differ in shape, a result exists or
             cannot be written, or there is no photo.
     """
-    loaded = [load_model(resolve(model)) for model in models]
+    loaded = [load_model(resolve(model, "srgan")) for model in models]
     paths = [Path(out) / f"{label}.safetensors" for label in labels(models)]
     networks = [_network(model, str(name)) for model, name in zip(loaded, models, strict=True)]
     _check(networks, models, paths, overwrite)

@@ -87,7 +87,7 @@ class Translator:
         self.size, self.tile, self.overlap = _size(size), tile, overlap
         self.device, self.dtype = choose(device, precision)
         self._auto, self._say, self._said = precision == "auto", say, False
-        path = default(TRANSLATION) if model is None else resolve(model)
+        path = default(TRANSLATION) if model is None else resolve(model, "pix2pix", "cyclegan")
         loaded = load_translation(path)
         self.card = loaded.card
         both = loaded.card.pipeline == "cyclegan"

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from PIL import Image
+from typer.testing import CliRunner
 
 from imgan import cli
+from imgan.errors import ImganError
 
 
 def interrupted():
@@ -71,3 +74,31 @@ def test_over_long_names_are_one_sentence(command):
     assert done.returncode == 2, done.stderr
     assert "yyy" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_card_begins_with_what_is_asked_for_first():
+    shown = CliRunner().invoke(cli.app, ["card", "x4-adversarial"])
+    assert shown.exit_code == 0
+    card = yaml.safe_load(shown.output)
+    assert "Set14 x4" in card["scores"]
+    assert list(card)[-3:] == ["data", "recipe", "parent"]
+    assert list(card["parent"])[-1] == "parent"
+    logged = yaml.safe_load(CliRunner().invoke(cli.app, ["card", "x4-mse", "--log"]).output)
+    assert logged["log"][0]["step"] > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "named", "others"),
+    [
+        (["upscale", "cat.png"], "x4-mse", "colourise"),
+        (["translate", "cat.png"], "colourise", "x4-mse"),
+        (["predict", "clip.mp4"], "nextframe", "x4-mse"),
+    ],
+)
+def test_a_model_that_is_not_there_names_those_that_the_command_can_use(command, named, others):
+    error = CliRunner().invoke(cli.app, [*command, "--model", "x9-mse"]).exception
+    assert isinstance(error, ImganError)
+    said = str(error)
+    assert said.startswith("there is no model x9-mse: give a model file or one of ")
+    assert named in said
+    assert others not in said
