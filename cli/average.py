@@ -17,7 +17,7 @@ def average(
     models: Annotated[
         list[str],
         typer.Argument(
-            metavar="MODEL...", help="Two or more models: files, or names of shipped ones."
+            metavar="MODEL...", help="Two or more models of imgan: files, or names of shipped ones."
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file: NAME.safetensors.")],
@@ -34,8 +34,9 @@ def average(
     parts = None if shares is None else [_number(share) for share in shares.split(",")]
     from ..averaging import average as run
 
-    run(models, out, shares=parts, overwrite=overwrite)
-    typer.echo(f"{out}: the mean of the weights of {' and '.join(models)}")
+    card = run(models, out, shares=parts, overwrite=overwrite)
+    told = " and ".join(f"{share:.4g} of {name}" for name, share in card.mean_of.items())
+    typer.echo(f"{out}: {told}")
 
 
 def _number(text: str) -> float:

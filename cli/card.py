@@ -23,12 +23,9 @@ def card(
     from ..shipped import resolve
 
     content = read_card(resolve(model)).model_dump(mode="json", exclude_defaults=True)
-    below: dict[str, Any] | None = content
-    while below:
-        for long in ("data", "recipe", "log", "parent"):  # what is asked for first stands first
-            if long in below:
-                below[long] = below.pop(long)
-        if not log:
+    if not log:
+        below: dict[str, Any] | None = content
+        while below:
             below.pop("log", None)
-        below = below.get("parent")
+            below = below.get("parent")
     typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True).rstrip())

@@ -165,7 +165,7 @@ def compare(
 def _folder(what: list[str], models: bool) -> str:
     names = [Path(name).name.removesuffix(".yaml") for name in what]
     if models:
-        from ..inference.film import labels
+        from ..shipped import labels
 
         first = _models(what)
         names = [*labels(what[:first]), *names[first:]]

@@ -277,7 +277,7 @@ def _show_frames(report: FrameReport) -> None:
     from rich.table import Table
 
     from ..evaluation.frames import METRICS
-    from ..inference.film import labels
+    from ..shipped import labels
 
     console = Console()
     copy, *models = report.models

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from .errors import ImganError
-from .model_file import Card, Model, load_model, save_model
-from .shipped import resolve
+from .model_file import Card, Model, load_model, load_weights, read_card, save_model
+from .shipped import labels, resolve
+
+_COMMON: dict[str, Callable[[Card], object]] = {
+    "pipelines": lambda card: card.pipeline,
+    "networks": lambda card: card.networks,
+    "scales": lambda card: card.scale,
+    "images": lambda card: (card.input, card.channels, card.value_range, card.bit_depth),
+    "directions": lambda card: card.recipe.get("direction"),
+    "classes": lambda card: card.data.get("classes"),
+}
+"""What models must have in common for their mean to be one; `task` names folders, and need not be.
+"""
 
 
 def average(
@@ -25,109 +37,175 @@ def average(
 
     Networks that were trained on from the same weights lie in one valley of the cost, and those
     between them are networks too: between twins at any realism (Wang et al. 2018, ESRGAN, equation
-    4), between stages of one training often better than each (Izmailov et al. 2018, "Averaging
-    weights leads to wider optima"). Between others the mean is worth nothing, and no check tells:
-    score it. The statistics of batch norm are averaged as they stand.
+    4), between stages of one training sometimes better than each (Wortsman et al. 2022, "Model
+    soups"). Between others the mean is worth nothing, and no check tells: score it. Statistics of
+    batch norm are averaged, too, where Izmailov et al. 2018 compute them anew.
 
     Args:
         models: two or more model files or shipped names, of one architecture.
-        out: the file to write, ``NAME.safetensors``. Its card is the first model's, without the
-            scores; the notes name what was averaged.
-        shares: how much of each, none negative; divided by their sum. None: the same of all.
+        out: the file to write, ``NAME.safetensors``. A mean is no training: its card is that of the
+            model with the largest share (the first of equals), which is kept as its `parent`,
+            without scores, log, notes and steps. `mean_of` names what was averaged. `data` names
+            the folders and clips of all trainings; `cost` and `licence` are all that differ, but
+            the cost is "adversarial" if one is, and no licence is claimed where one has none.
+        shares: how much of each, over 0; divided by their sum. None: the same of all.
         overwrite: replace a file that exists.
 
     Returns:
         The new card.
 
     Raises:
-        ImganError: there are too few models, they are not of one architecture, one is no model, the
-            shares do not fit, or the file exists or has another suffix.
+        ImganError: there are too few models or one twice, they have too little in common, one is no
+            model or its weights are not finite, the shares do not fit, or the file exists, has
+            another suffix or cannot be written.
     """
     path = Path(out)
-    if len(models) < 2:
-        raise ImganError("a mean needs two models or more")
-    parts = _normalised(shares, len(models))
+    paths = [resolve(model) for model in models]
+    if len({one.resolve() for one in paths}) < max(2, len(paths)):
+        raise ImganError("a mean needs two models or more, each of them once")
+    parts = _parts(shares, len(paths))
     if path.suffix != ".safetensors":
-        raise ImganError(f"{path} is no name of a model file; name it {path.stem}.safetensors")
+        raise ImganError(f"{path}: a model file is named NAME.safetensors")
     if path.is_dir() or (path.exists() and not overwrite):
         way = "another name" if path.is_dir() else "--overwrite, or another name"
         raise ImganError(f"{path} exists; take {way}")
-    mean = mean_model(models, parts)
-    names = " and ".join(f"{p:.3g} of {_called(m)}" for p, m in zip(parts, models, strict=True))
-    card = mean.card
+    card = _card(_agreeing(paths), parts, labels(models))
     card.name = path.stem
-    card.scores = {}
-    card.notes = f"{card.notes} The mean of weights: {names}.".strip()
-    save_model(path, card, {role: network.state_dict() for role, network in mean.networks.items()})
+    weights = mean_of(_finite(paths), parts)
+    try:
+        save_model(path, card, {role: _under(role, weights) for role in card.networks})
+    except OSError as error:
+        raise ImganError(
+            f"{path} cannot be written ({error.strerror or error}); take another place"
+        ) from None
     return card
 
 
-def mean_model(models: Sequence[str | Path], shares: Sequence[float] | None = None) -> Model:
-    """Load models, and make the one whose weights are their mean.
+def load_mean(models: Sequence[str | Path], shares: Sequence[float] | None = None) -> Model:
+    """Load the model whose weights are the mean of the models'; of one it is the model itself.
 
     Returns:
-        With the card of the first; where costs or licences differ, it names them all.
+        With the card of the first.
 
     Raises:
-        ImganError: one is no model, or they are not of one architecture.
+        ImganError: as `average`; models may be given more than once.
     """
     paths = [resolve(model) for model in models]
-    first = load_model(paths[0])
-    others = [load_model(path) for path in paths[1:]]
-    for path, other in zip(paths[1:], others, strict=True):
-        if _shape(other.card) != _shape(first.card):
-            raise ImganError(
-                f"{paths[0]} and {path} are not of one architecture and have no mean; take models "
-                "trained on from the same weights"
-            )
-    for role, network in first.networks.items():
-        average_networks([network, *(other.networks[role] for other in others)], shares)
-    cards = [first.card, *(other.card for other in others)]
-    costs = [card.cost for card in cards]
-    first.card.cost = "adversarial" if "adversarial" in costs else _all(costs)
-    first.card.licence = _all(c.licence for c in cards)
-    return first
+    model = load_model(paths[0])
+    if len(paths) > 1:
+        parts = _parts(shares, len(paths))
+        _agreeing(paths)
+        weights = mean_of(_finite(paths), parts)
+        for role, network in model.networks.items():
+            network.load_state_dict(_under(role, weights))
+    return model
 
 
-@torch.no_grad()
-def average_networks(networks: Sequence[nn.Module], shares: Sequence[float] | None = None) -> None:
-    """Move the weights and buffers of the first network to the mean of all, of one architecture.
+def mean_of(
+    states: Iterable[Mapping[str, Tensor]], shares: Sequence[float] | None = None
+) -> dict[str, Tensor]:
+    """The mean of weights, in float32 at least; whole numbers (counters) are the first's.
 
     Args:
-        networks: only the first is changed; whole numbers (counters of batches) stay its own.
+        states: one by one, so that two are held at a time.
         shares: how much of each; None: the same of all.
     """
-    parts = _normalised(shares, len(networks))
-    own, total = networks[0].state_dict(), parts[0]
-    for network, part in zip(networks[1:], parts[1:], strict=True):
-        if not part:
-            continue
-        total += part
-        theirs = network.state_dict()
-        for key, value in own.items():
-            if value.is_floating_point():
-                value.lerp_(theirs[key], part / total)
+    mean: dict[str, Tensor] = {}
+    total = 0.0
+    given = iter(shares) if shares is not None else None
+    for state in states:
+        share = 1.0 if given is None else next(given)
+        total += share
+        for key, value in state.items():
+            if not value.is_floating_point():
+                mean.setdefault(key, value)
+                continue
+            value = value.to(torch.promote_types(value.dtype, torch.float32))
+            if key in mean:
+                mean[key].lerp_(value, share / total)
+            else:
+                mean[key] = value.clone()
+    return mean
 
 
-def _normalised(shares: Sequence[float] | None, count: int) -> list[float]:
+def _parts(shares: Sequence[float] | None, count: int) -> list[float]:
+    """Shares that sum to 1."""
     given = [1.0] * count if shares is None else [float(share) for share in shares]
     if len(given) != count:
         raise ImganError(f"{len(given)} shares do not fit {count} models; give one of each")
-    if not all(math.isfinite(share) and share >= 0 for share in given) or not any(given):
-        raise ImganError("shares are numbers from 0 up, and not all of them 0")
-    return [share / sum(given) for share in given]
+    if not all(0 < share < math.inf for share in given):
+        raise ImganError("shares are numbers over 0; leave a model out that is to have none")
+    largest = max(given)
+    total = sum(share / largest for share in given)  # the sum itself may be infinite
+    return [share / largest / total for share in given]
 
 
-def _shape(card: Card) -> object:
-    """What models must have in common for their mean to be one."""
-    return card.pipeline, card.networks, card.value_range, card.input, card.task
+def _agreeing(paths: Sequence[Path]) -> list[Card]:
+    """The cards of models that can have a mean."""
+    cards = [read_card(path) for path in paths]
+    for path, card in zip(paths[1:], cards[1:], strict=True):
+        for name, read in _COMMON.items():
+            if read(card) != read(cards[0]):
+                raise ImganError(
+                    f"{paths[0]} and {path} have no mean, as their {name} differ; take models "
+                    "trained on from the same weights"
+                )
+    return cards
+
+
+def _finite(paths: Sequence[Path]) -> Iterable[dict[str, Tensor]]:
+    first: dict[str, torch.Size] = {}
+    for path in paths:
+        weights = load_weights(path)
+        shapes = {key: value.shape for key, value in weights.items()}
+        first = first or shapes
+        if shapes != first:
+            raise ImganError(
+                f"{paths[0]} and {path} have no mean, as their weights differ in name or shape"
+            )
+        if not all(bool(value.isfinite().all()) for value in weights.values()):
+            raise ImganError(f"{path}: its weights are not finite numbers; take another model")
+        yield weights
+
+
+def _under(role: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of one network, as model files name it."""
+    begin = f"{role}."
+    return {key.removeprefix(begin): v for key, v in weights.items() if key.startswith(begin)}
+
+
+def _card(cards: Sequence[Card], parts: Sequence[float], names: Sequence[str]) -> Card:
+    parent = cards[parts.index(max(parts))]
+    costs, licences = [card.cost for card in cards], [card.licence for card in cards]
+    return parent.model_copy(
+        deep=True,
+        update={
+            "mean_of": dict(zip(names, parts, strict=True)),
+            "cost": "adversarial" if "adversarial" in costs else _all(costs),
+            "licence": _all(licences) if all(licences) else "",
+            "data": parent.data | _seen([card.data for card in cards]),
+            "steps": 0,
+            "scores": {},
+            "log": [],
+            "notes": "",
+            "parent": parent,
+        },
+    )
+
+
+def _seen(data: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The folders and clips of all trainings; held out is what each of them held out."""
+    found: dict[str, list[str]] = {}
+    for key in ("folders", "trained", "held_out"):
+        lists = [one[key] for one in data if isinstance(one.get(key), list)]
+        if len(lists) == len(data) and all(isinstance(n, str) for names in lists for n in names):
+            names = dict.fromkeys(name for names in lists for name in names)
+            if key == "held_out":
+                names = dict.fromkeys(n for n in names if all(n in one for one in lists))
+            found[key] = list(names)
+    return found
 
 
 def _all(texts: Iterable[str]) -> str:
-    return " and ".join(dict.fromkeys(text for text in texts if text))
-
-
-def _called(model: str | Path) -> str:
-    """Without the folders above: they say where, not what."""
-    path = Path(model)
-    return path.parent.name + "/" + path.name if path.name == "model.safetensors" else path.name
+    each = (one for text in texts for one in text.split(" and ") if one)
+    return " and ".join(dict.fromkeys(each))

@@ -57,12 +57,15 @@ class Card(BaseModel):
     )
     cost: str = Field(default="", description="what it was trained on: 'mse', 'adversarial', ...")
     steps: int = 0
-    recipe: dict[str, Any] = {}
-    data: dict[str, Any] = {}
+    mean_of: dict[str, float] = Field(
+        default={}, description="models, and their shares of these weights; empty: trained itself"
+    )
     scores: dict[str, dict[str, float]] = {}
     licence: str = ""
     notes: str = ""
     version: str = ""
+    data: dict[str, Any] = {}
+    recipe: dict[str, Any] = {}
     log: list[dict[str, float]] = []
     parent: Card | None = Field(default=None, description="of the model that training began from")
 
@@ -130,6 +133,23 @@ def read_card(path: Path) -> Card:
         ) from None
 
 
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a model file alone, under ``role.key``, as they are stored.
+
+    Raises:
+        ImganError: the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load, load_file
+
+    # The library opens files by names of UTF-8 alone; other bytes are surrogates in Python.
+    foreign = any("\ud800" <= sign <= "\udfff" for sign in str(path))
+    try:
+        return load(path.read_bytes()) if foreign else load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ImganError(f"{path} is damaged ({error}); get or save it again") from None
+
+
 def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Model:
     """Load a model, ready for use: eval mode, float32, on the CPU.
 
@@ -140,16 +160,9 @@ def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Mo
     Raises:
         ImganError: the file is missing, damaged, or no model of imgan's.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     from .networks import build
 
-    card = read_card(path)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ImganError(f"{path} is damaged ({error}); get or save it again") from None
+    card, tensors = read_card(path), load_weights(path)
     networks: dict[str, nn.Module] = {}
     for role, network in card.networks.items():
         own = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import imgan
@@ -42,14 +44,18 @@ def resolve(model: str | Path, *pipelines: str) -> Path:
     if str(model) in shipped:
         return shipped[str(model)]
     if not Path(model).is_file():
-        fitting = [
-            name
-            for name, file in shipped.items()
-            if not pipelines or read_card(file).pipeline in pipelines
-        ]
+        fitting = [n for n, file in shipped.items() if not pipelines or _of(file) in pipelines]
         shipped_ones = f" or one of {', '.join(fitting)}" if fitting else ""
         raise ImganError(f"there is no model {model}: give a model file{shipped_ones}")
     return Path(model)
+
+
+def _of(file: Path) -> str:
+    """The pipeline of a model; none where its card cannot be read, which another error will say."""
+    try:
+        return read_card(file).pipeline
+    except ImganError:
+        return ""
 
 
 def default(name: str) -> Path:
@@ -62,3 +68,19 @@ def default(name: str) -> Path:
     if name not in shipped:
         raise ImganError(f"the model {name} does not come with imgan here; name one with --model")
     return shipped[name]
+
+
+def labels(models: Sequence[str | Path | None]) -> list[str]:
+    """Short names of models that differ: the file's, or its folder's where that says more."""
+    names = []
+    for model in models:
+        path = Path(model if model is not None else PREDICTION)
+        stem = path.name.removesuffix(".safetensors")
+        names.append(path.resolve().parent.name if stem == "model" else stem)
+    taken = {name for name in names if names.count(name) == 1}
+    for i, name in enumerate(names):
+        if name not in taken:
+            numbered = (f"{name}-{number}" for number in count(1))
+            names[i] = next(label for label in numbered if label not in taken)
+            taken.add(names[i])
+    return names

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..errors import ImganError
 from ..inference.device import choose
-from ..inference.film import labels
 from ..machine import hardware, versions
 from ..model_file import Card, read_card
 from ..perceptual import Backbone
@@ -18,7 +17,7 @@ from ..recipe import load_recipe, published
 from ..report import curves
 from ..report.run_charts import domains_of, run_charts
 from ..report.words import flat, spoken
-from ..shipped import resolve
+from ..shipped import labels, resolve
 from ..training.run_folder import RunFolder
 from .arms import Planned, plan
 from .eyes import Eyes
@@ -320,11 +319,14 @@ def _there(name: str, card: Card, first: Card) -> Arm:
     ]
     rows: list[dict[str, Any]] = [dict(row) for row in card.log]
     about = "trained with an adversary" if card.cost == "adversarial" else f"trained on {card.cost}"
+    about += f", {card.steps:,} steps"
+    if card.mean_of:
+        about = f"the mean of {' and '.join(card.mean_of)}"
     return Arm(
         name,
         name,
         kind,
-        f"{about}, {card.steps:,} steps",
+        about,
         tuple(changes),
         cost=card.cost,
         steps=card.steps,

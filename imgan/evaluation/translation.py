@@ -16,12 +16,11 @@ from ..data.makers import MAKERS
 from ..errors import ImganError
 from ..files import replacing
 from ..inference.device import choose
-from ..inference.film import labels
 from ..inference.tiles import run_tiled
 from ..inference.translate import directed, load_translation
 from ..model_file import Card, read_card
 from ..perceptual import SMALLEST, LpipsDistance
-from ..shipped import resolve
+from ..shipped import labels, resolve
 from .distribution import LEAST, SetDistance
 from .evaluate import BICUBIC, TWINS, Scores, finite
 from .held_out import HeldOut, form_of

@@ -71,7 +71,7 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
         raise ImganError(
             f"an export to ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}"
         )
-    source, out = resolve(model), Path(out)
+    source, out = resolve(model, "srgan", "pix2pix", "cyclegan"), Path(out)
     if out.is_dir() or out.suffix.lower() != ".onnx":
         raise ImganError(f"{out} is not the name of an ONNX file; give one such as model.onnx")
     loaded = load_reference(source) if source.suffix == ".pth" else load_model(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from ..data.pixels import Frame, Image, resize
 from ..data.prepared import to_channels
 from ..data.video import WRITABLE, probe, write_video
 from ..errors import ImganError
-from ..shipped import PREDICTION
+from ..shipped import labels
 from .predict import Predictor, Progress, read_last, shorter, to_8_bits
 
 if TYPE_CHECKING:
@@ -152,22 +152,6 @@ def target_of(clip: Path, out: str | None, overwrite: bool = False) -> Target:
     if there and not overwrite:
         raise ImganError(f"{path} exists; --overwrite replaces it, -o names another")
     return target
-
-
-def labels(models: Sequence[str | Path | None]) -> list[str]:
-    """Short names of models that differ: the file's, or its folder's where that says more."""
-    names = []
-    for model in models:
-        path = Path(model if model is not None else PREDICTION)
-        stem = path.name.removesuffix(".safetensors")
-        names.append(path.resolve().parent.name if stem == "model" else stem)
-    taken = {name for name in names if names.count(name) == 1}
-    for i, name in enumerate(names):
-        if name not in taken:
-            numbered = (f"{name}-{number}" for number in count(1))
-            names[i] = next(label for label in numbered if label not in taken)
-            taken.add(names[i])
-    return names
 
 
 def _end(clip: Path, wanted: int, needed: int, held: int) -> tuple[list[Pixels], float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ..averaging import mean_model
+from ..averaging import load_mean
 from ..errors import ImganError
 from ..model_file import Model, load_model, read_card
 from ..shipped import resolve, shipped_models
@@ -107,7 +107,7 @@ def load_twins(scale: int, realism: float) -> Upscaling:
     if realism in (0, 1):
         return load(f"x{scale}-adversarial" if realism else f"x{scale}-mse")
     names = f"x{scale}-mse", f"x{scale}-adversarial"
-    return _own(resolve(names[0]), mean_model(names, (1 - realism, realism)))
+    return _own(resolve(names[0]), load_mean(names, (1 - realism, realism)))
 
 
 def for_channels(network: Network, takes: int, channels: int) -> Network:

@@ -9,13 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..averaging import average_networks
+from ..averaging import mean_of
 from ..data.photos import decode, find_photos, shrunk
 from ..errors import ImganError
 from ..model_file import Model, load_model, save_model
 from ..networks.plainsr import PlainSR
-from ..shipped import resolve
-from .film import labels
+from ..shipped import labels, resolve
 
 LIMIT = 0.01
 """By so many grey levels of 255 the answers may differ, in the mean over all pixels."""
@@ -229,7 +228,7 @@ def _answer(network: nn.Module, image: Tensor) -> Tensor:
 def _mean(networks: Sequence[PlainSR]) -> PlainSR:
     """The network whose weights are the mean of theirs."""
     mean = without(networks[0], {})
-    average_networks([mean, *networks[1:]])
+    mean.load_state_dict(mean_of(network.state_dict() for network in networks))
     return mean
 
 

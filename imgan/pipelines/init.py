@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..averaging import mean_model
+from ..averaging import load_mean
 from ..errors import ImganError
 from ..model_file import Card
 from .pipeline import Networks
@@ -22,10 +22,13 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
 
     Raises:
         ImganError: there is no such model, not even the first layer of any network agrees, or
-            several models are not of one architecture.
+            several models have no mean.
     """
     models = [init] if isinstance(init, str) else init
-    model = mean_model(models)
+    try:
+        model = load_mean(models)
+    except ImganError as error:
+        raise ImganError(f"init: {error}") from None
     fits = False
     for role, network in players.items():
         if role not in model.networks:

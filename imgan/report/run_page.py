@@ -258,6 +258,7 @@ def _about_model(card: Card | None) -> dict[str, Any]:
         "trained by": f"imgan {card.version}" if card.version else "",
         "began from": card.parent.name if card.parent else "",
         "networks": ", ".join(f"{n.name} ({role})" for role, n in card.networks.items()),
+        "mean of": ", ".join(f"{share:.4g} of {name}" for name, share in card.mean_of.items()),
         "licence": card.licence,
         "notes": card.notes,
     }

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from imgan import cli
 from imgan.errors import ImganError
+from imgan.model_file import Card, save_model
+from imgan.shipped import resolve, shipped_models
 
 
 def interrupted():
@@ -76,27 +78,50 @@ def test_over_long_names_are_one_sentence(command):
     assert "Traceback" not in done.stderr
 
 
-def test_a_card_begins_with_what_is_asked_for_first():
-    shown = CliRunner().invoke(cli.app, ["card", "x4-adversarial"])
-    assert shown.exit_code == 0
-    card = yaml.safe_load(shown.output)
-    assert "Set14 x4" in card["scores"]
-    assert list(card)[-3:] == ["data", "recipe", "parent"]
-    assert list(card["parent"])[-1] == "parent"
-    logged = yaml.safe_load(CliRunner().invoke(cli.app, ["card", "x4-mse", "--log"]).output)
-    assert logged["log"][0]["step"] > 0
+@pytest.mark.parametrize("log", [False, True])
+def test_a_card_begins_with_what_is_asked_for_first(tmp_path, log):
+    known = {
+        "pipeline": "srgan",
+        "name": "mine",
+        "scale": 4,
+        "scores": {"Set5 x4": {"psnr": 30.0}},
+        "licence": "CC0-1.0",
+        "notes": "Mine.",
+        "data": {"photos": 3},
+        "recipe": {"name": "x4-mse"},
+        "log": [{"step": 1.0}],
+    }
+    card = Card(networks={}, parent=Card(networks={}, **known), **known)
+    save_model(tmp_path / "mine.safetensors", card, {})
+    shown = CliRunner().invoke(
+        cli.app, ["card", str(tmp_path / "mine.safetensors"), *["--log"] * log]
+    )
+    content = yaml.safe_load(shown.output)
+    wanted = [key for key in known if log or key != "log"]
+    wanted.insert(2, "networks")
+    assert list(content) == [*wanted, "parent"]
+    assert list(content["parent"]) == wanted
+
+
+def test_a_shipped_file_that_cannot_be_read_hides_no_other_error(tmp_path, monkeypatch):
+    (tmp_path / "broken.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    shipped = shipped_models() | {"broken": tmp_path / "broken.safetensors"}
+    monkeypatch.setattr("imgan.shipped.shipped_models", lambda: shipped)
+    with pytest.raises(ImganError, match="there is no model x9: give a model file or one of x2-"):
+        resolve("x9", "srgan")
 
 
 @pytest.mark.parametrize(
     ("command", "named", "others"),
     [
-        (["upscale", "cat.png"], "x4-mse", "colourise"),
-        (["translate", "cat.png"], "colourise", "x4-mse"),
-        (["predict", "clip.mp4"], "nextframe", "x4-mse"),
+        (["upscale", "cat.png", "--model", "x9-mse"], "x4-mse", "colourise"),
+        (["translate", "cat.png", "--model", "x9-mse"], "colourise", "x4-mse"),
+        (["export", "x9-mse", "out.onnx"], "colourise", "nextframe"),
+        (["predict", "clip.mp4", "--model", "x9-mse"], "nextframe", "x4-mse"),
     ],
 )
 def test_a_model_that_is_not_there_names_those_that_the_command_can_use(command, named, others):
-    error = CliRunner().invoke(cli.app, [*command, "--model", "x9-mse"]).exception
+    error = CliRunner().invoke(cli.app, command).exception
     assert isinstance(error, ImganError)
     said = str(error)
     assert said.startswith("there is no model x9-mse: give a model file or one of ")

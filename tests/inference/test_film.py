@@ -13,8 +13,9 @@ from imgan.data.video import probe, read_frames
 from imgan.errors import ImganError
 from imgan.inference import film as film_module
 from imgan.inference import predict as predict_module
-from imgan.inference.film import PAST, PREDICTED, TRUTH, labels, predict_film
+from imgan.inference.film import PAST, PREDICTED, TRUTH, predict_film
 from imgan.inference.predict import Predictor
+from imgan.shipped import labels
 from tests.inference.frame_models import make_clip, make_model
 
 BAR = 14  # pixels, of frames as small as these
