@@ -379,5 +379,5 @@ def test_shipped_models_keep_flat_colour() -> None:
     flat = np.full((24, 24, 3), (200, 30, 120), np.uint8)
     off = np.abs(upscale(flat, precision="float32").astype(int) - flat[0, 0])
     assert off[16:-16, 16:-16].max() <= 2
-    assert off.max() <= 16  # where the network sees the border, most in the corners
+    assert off.max() <= 20  # where the network sees the border, most in the corners
     assert off.mean() < 1
