@@ -23,7 +23,9 @@ def average(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file: NAME.safetensors.")],
     shares: Annotated[
         str | None,
-        typer.Option(help="How much of each: 0.7,0.3. [default: the same of all]"),
+        typer.Option(
+            help="How much of each, with commas: 0.7,0.3, or 7,3. [default: the same of all]"
+        ),
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:

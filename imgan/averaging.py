@@ -16,8 +16,8 @@ from .shipped import labels, resolve
 
 _COMMON: dict[str, Callable[[Card], object]] = {
     "pipelines": lambda card: card.pipeline,
-    "networks": lambda card: card.networks,
     "scales": lambda card: card.scale,
+    "networks": lambda card: card.networks,
     "images": lambda card: (card.input, card.channels, card.value_range, card.bit_depth),
     "directions": lambda card: card.recipe.get("direction"),
     "classes": lambda card: card.data.get("classes"),

@@ -175,7 +175,7 @@ def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Mo
             module = build(network.name, network.arguments) if given is None else given
             module.load_state_dict(own)
         except (ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = " ".join(str(error).split())  # torch names the tensors in lines of their own
             raise ImganError(f"{path}: the weights do not fit the card: {reason}") from None
         networks[role] = module.eval().requires_grad_(False)
     return Model(card, networks)

@@ -43,6 +43,8 @@ def resolve(model: str | Path, *pipelines: str) -> Path:
     shipped = shipped_models()
     if str(model) in shipped:
         return shipped[str(model)]
+    if (inside := Path(model, "model.safetensors")).is_file():
+        raise ImganError(f"{model} is a folder; its model is {inside}")
     if not Path(model).is_file():
         fitting = [n for n, file in shipped.items() if not pipelines or _of(file) in pipelines]
         shipped_ones = f" or one of {', '.join(fitting)}" if fitting else ""

@@ -212,6 +212,7 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
     save_model(short, read_card(short), {"generator": weights})
     (tmp_path / "folder.safetensors").mkdir()
     (tmp_path / "m.pth").write_bytes(b"x")
+    write(tmp_path / "run" / "model.safetensors")
     out = tmp_path / "out.safetensors"
     before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     for arguments, said in (
@@ -227,6 +228,7 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
         ([first, short, "-o", out], "their weights differ in name or shape"),
         ([first, damaged, "-o", out], "not finite numbers"),
         ([first, "none", "-o", out], "there is no model none"),
+        ([first, tmp_path / "run", "-o", out], "is a folder; its model is"),
         ([first, tmp_path / "m.pth", "-o", out], "m.pth is not an imgan model"),
         ([first, second, "-o", tmp_path / "v1.5"], "v1.5: a model file is named NAME.safetensors"),
         ([first, second, "-o", tmp_path / "folder.safetensors"], "take another name"),

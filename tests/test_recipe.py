@@ -60,6 +60,7 @@ def test_what_is_set_of_a_section_leaves_the_rest_as_it_was():
     ("content", "sentence"),
     [
         (minimal(pixel={"weight": float("inf")}), "pixel.weight.*finite"),
+        (minimal(init={"x4-mse": 0.7}), r"init\..* is "),
         (minimal(data={"resize": "none"}), r"there is no setting data\.resize$"),  # of others
         (minimal(sede=1), r"there is no setting .*sede; did you mean seed\?"),
         (minimal(generator={"name": "plainsr", "norm": 1}), "r.norm of plainsr, which has width, "),

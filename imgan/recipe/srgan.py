@@ -138,7 +138,7 @@ class SRGANRecipe(Base):
         init = content["init"]
         try:
             card = read_card(resolve(init if isinstance(init, str) else init[0]))
-        except (ImganError, TypeError):
+        except (ImganError, TypeError, KeyError):
             return content
         given = card.networks.get("generator")
         blocks = given.arguments.get("blocks") if given else None
