@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from ..errors import ImganError
 from . import app
 from .jobs import Overwrite
+
+_NUMBER = re.compile(r"[0-9]*[.]?[0-9]+")
 
 
 @app.command()
@@ -34,6 +37,8 @@ def average(
     Models have a useful mean when they were trained on from the same weights. Score the result.
     """
     parts = None if shares is None else [_number(share) for share in shares.split(",")]
+    if shares is not None and (more := [model for model in models if _NUMBER.fullmatch(model)]):
+        raise ImganError(f"--shares takes numbers with commas: --shares {','.join([shares, *more])}")
     from ..averaging import average as run
 
     card = run(models, out, shares=parts, overwrite=overwrite)

@@ -11,14 +11,19 @@ import torch
 from torch import Tensor
 
 from .errors import ImganError
-from .model_file import Card, Model, load_model, load_weights, read_card, save_model
+from .model_file import Card, Model, NetworkCard, load_model, load_weights, read_card, save_model
 from .shipped import labels, resolve
 
 _COMMON: dict[str, Callable[[Card], object]] = {
     "pipelines": lambda card: card.pipeline,
     "scales": lambda card: card.scale,
     "networks": lambda card: card.networks,
-    "images": lambda card: (card.input, card.channels, card.value_range, card.bit_depth),
+    "images": lambda card: {
+        "input": card.input,
+        "channels": card.channels,
+        "range": card.value_range,
+        "bits": card.bit_depth,
+    },
     "directions": lambda card: card.recipe.get("direction"),
     "classes": lambda card: card.data.get("classes"),
 }
@@ -69,9 +74,10 @@ def average(
     if path.is_dir() or (path.exists() and not overwrite):
         way = "another name" if path.is_dir() else "--overwrite, or another name"
         raise ImganError(f"{path} exists; take {way}")
-    card = _card(_agreeing(paths), parts, labels(models))
+    cards = _agreeing(paths, models)
+    weights = mean_of(_weights(paths, models), parts)
+    card = _card(cards, parts, labels(models))
     card.name = path.stem
-    weights = mean_of(_finite(paths), parts)
     try:
         save_model(path, card, {role: _under(role, weights) for role in card.networks})
     except OSError as error:
@@ -85,7 +91,7 @@ def load_mean(models: Sequence[str | Path], shares: Sequence[float] | None = Non
     """Load the model whose weights are the mean of the models'; of one it is the model itself.
 
     Returns:
-        With the card of the first.
+        With a mean's card, as `average` writes it, named "mean".
 
     Raises:
         ImganError: as `average`; models may be given more than once.
@@ -94,10 +100,12 @@ def load_mean(models: Sequence[str | Path], shares: Sequence[float] | None = Non
     model = load_model(paths[0])
     if len(paths) > 1:
         parts = _parts(shares, len(paths))
-        _agreeing(paths)
-        weights = mean_of(_finite(paths), parts)
+        cards = _agreeing(paths, models)
+        weights = mean_of(_weights(paths, models), parts)
         for role, network in model.networks.items():
             network.load_state_dict(_under(role, weights))
+        model.card = _card(cards, parts, labels(models))
+        model.card.name = "mean"
     return model
 
 
@@ -140,31 +148,42 @@ def _parts(shares: Sequence[float] | None, count: int) -> list[float]:
     return [share / largest / total for share in given]
 
 
-def _agreeing(paths: Sequence[Path]) -> list[Card]:
+def _agreeing(paths: Sequence[Path], names: Sequence[str | Path]) -> list[Card]:
     """The cards of models that can have a mean."""
     cards = [read_card(path) for path in paths]
-    for path, card in zip(paths[1:], cards[1:], strict=True):
-        for name, read in _COMMON.items():
+    for name, card in zip(names[1:], cards[1:], strict=True):
+        for what, read in _COMMON.items():
             if read(card) != read(cards[0]):
                 raise ImganError(
-                    f"{paths[0]} and {path} have no mean, as their {name} differ; take models "
-                    "trained on from the same weights"
+                    f"{names[0]} and {name} have no mean, as their {what} differ"
+                    f"{_told(read(cards[0]), read(card))}; take models trained on from the same "
+                    "weights"
                 )
     return cards
 
 
-def _finite(paths: Sequence[Path]) -> Iterable[dict[str, Tensor]]:
+def _told(one: object, other: object, where: str = "") -> str:
+    """The first difference in words, if it is of single values: " (generator, blocks: 10 and 7)"."""
+    if isinstance(one, NetworkCard) and isinstance(other, NetworkCard):
+        one, other = {"name": one.name} | one.arguments, {"name": other.name} | other.arguments
+    if isinstance(one, dict) and isinstance(other, dict):
+        key = next(key for key in one | other if one.get(key) != other.get(key))
+        return _told(one.get(key), other.get(key), f"{where}, {key}".removeprefix(", "))
+    if not all(isinstance(value, str | int | float) for value in (one, other)):
+        return ""
+    return f" ({where}{': ' if where else ''}{one} and {other})"
+
+
+def _weights(paths: Sequence[Path], names: Sequence[str | Path]) -> Iterable[dict[str, Tensor]]:
     first: dict[str, torch.Size] = {}
-    for path in paths:
+    for path, name in zip(paths, names, strict=True):
         weights = load_weights(path)
         shapes = {key: value.shape for key, value in weights.items()}
         first = first or shapes
         if shapes != first:
             raise ImganError(
-                f"{paths[0]} and {path} have no mean, as their weights differ in name or shape"
+                f"{names[0]} and {name} have no mean, as their weights differ in name or shape"
             )
-        if not all(bool(value.isfinite().all()) for value in weights.values()):
-            raise ImganError(f"{path}: its weights are not finite numbers; take another model")
         yield weights
 
 

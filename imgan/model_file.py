@@ -137,7 +137,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a model file alone, under ``role.key``, as they are stored.
 
     Raises:
-        ImganError: the file is damaged.
+        ImganError: the file is damaged, or not all of its weights are finite numbers.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load, load_file
@@ -145,9 +145,15 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     # The library opens files by names of UTF-8 alone; other bytes are surrogates in Python.
     foreign = any("\ud800" <= sign <= "\udfff" for sign in str(path))
     try:
-        return load(path.read_bytes()) if foreign else load_file(path)
+        weights = load(path.read_bytes()) if foreign else load_file(path)
     except (SafetensorError, OSError) as error:
         raise ImganError(f"{path} is damaged ({error}); get or save it again") from None
+    for key, value in weights.items():
+        if not bool(value.isfinite().all()):
+            raise ImganError(
+                f"{path}: its weights are not finite numbers ({key}); take another model"
+            )
+    return weights
 
 
 def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Model:

@@ -172,14 +172,17 @@ def test_stages_on_folders_of_other_names_have_a_mean(tmp_path):
     assert average(files, tmp_path / "mean.safetensors").data["folders"] == ["0", "1"]
 
 
-def test_a_training_that_begins_from_a_mean_names_its_first_model_truly(tmp_path):
+def test_a_training_that_begins_from_a_mean_has_it_as_parent(tmp_path):
     files = [
         write(tmp_path / f"{cost}.safetensors", n, cost=cost)
         for n, cost in enumerate(("mse", "adversarial"))
     ]
-    assert start_from({"generator": build("plainsr", ARGUMENTS)}, list(map(str, files))) == (
-        read_card(files[0])
-    )
+    card = start_from({"generator": build("plainsr", ARGUMENTS)}, list(map(str, files)))
+    written = average(files, tmp_path / "mean.safetensors")
+    assert card == written
+    assert (card.mean_of, card.cost) == ({"mse": 0.5, "adversarial": 0.5}, "adversarial")
+    one = start_from({"generator": build("plainsr", ARGUMENTS)}, str(files[0]))
+    assert one == read_card(files[0])
     with pytest.raises(ImganError, match="init: there is no model none"):
         start_from({"generator": build("plainsr", ARGUMENTS)}, [str(files[0]), "none"])
 
@@ -218,13 +221,18 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
     for arguments, said in (
         ([first, "-o", out], "two models or more, each of them once"),
         ([first, second, first, "-o", out], "two models or more, each of them once"),
-        ([first, other("w", arguments=ARGUMENTS | {"width": 12}), "-o", out], "networks differ"),
-        ([first, other("p", pipeline="pix2pix"), "-o", out], "pipelines differ"),
-        ([first, other("s", scale=3), "-o", out], "scales differ"),
-        ([first, other("i", input="grey"), "-o", out], "images differ"),
-        ([first, other("v", value_range=(-1.0, 1.0)), "-o", out], "images differ"),
-        ([first, other("d", recipe={"direction": "BtoA"}), "-o", out], "directions differ"),
-        ([first, other("c", data={"classes": ["cat"]}), "-o", out], "classes differ"),
+        (
+            [first, other("w", arguments=ARGUMENTS | {"width": 12}), "-o", out],
+            "networks differ (generator, width: 8 and 12); take",
+        ),
+        ([first, other("r", roles=("a_to_b",)), "-o", out], "networks differ; take"),
+        (["x4-mse", "x2-mse", "-o", out], "x4-mse and x2-mse have no mean, as their scales differ"),
+        ([first, other("p", pipeline="pix2pix"), "-o", out], "differ (srgan and pix2pix); take"),
+        ([first, other("s", scale=3), "-o", out], "scales differ (2 and 3); take"),
+        ([first, other("i", input="grey"), "-o", out], "images differ (input: rgb and grey); take"),
+        ([first, other("v", value_range=(-1.0, 1.0)), "-o", out], "images differ; take"),
+        ([first, other("d", recipe={"direction": "BtoA"}), "-o", out], "directions differ; take"),
+        ([first, other("c", data={"classes": ["cat"]}), "-o", out], "classes differ; take"),
         ([first, short, "-o", out], "their weights differ in name or shape"),
         ([first, damaged, "-o", out], "not finite numbers"),
         ([first, "none", "-o", out], "there is no model none"),
@@ -236,6 +244,7 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
         ([first, second, "-o", first], "take --overwrite"),
         ([first, second, "-o", out, "--shares", "1"], "1 shares do not fit 2 models"),
         ([first, second, "-o", out, "--shares", "1,x"], "'x' is no number"),
+        ([first, second, "-o", out, "--shares", ".7", ".3"], "with commas: --shares .7,.3"),
         ([first, second, "-o", out, "--shares", "1,0"], "leave a model out"),
         ([first, second, "-o", out, "--shares", "2,-1"], "leave a model out"),
         ([first, second, "-o", out, "--shares", "nan,1"], "leave a model out"),

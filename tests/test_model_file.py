@@ -74,6 +74,18 @@ def test_a_cut_file_is_one_sentence(saved, keep):
         load_model(path)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_one_sentence(saved, value):
+    path, card, network = saved
+    with torch.no_grad():
+        network.head.bias[3] = value
+    save_model(path, card, {"generator": network.state_dict()})
+    with pytest.raises(
+        ImganError, match=r"tiny.*not finite numbers \(generator\.head\.bias\); take another"
+    ):
+        load_model(path)
+
+
 def test_a_missing_file_and_a_folder(tmp_path):
     with pytest.raises(ImganError, match="there is no model file"):
         load_model(tmp_path / "none.safetensors")

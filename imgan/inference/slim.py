@@ -194,7 +194,7 @@ class _Trial:
         for hook in hooks:
             hook.remove()
         if not all(bool(answer.isfinite().all()) for answer in self._answers):
-            raise ImganError(f"{name}: its weights are not finite numbers; take another model")
+            raise ImganError(f"{name}: its answers are not finite numbers; take another model")
         self._means = [total / pixels for total in sums]
 
     def without(self, removed: set[int]) -> PlainSR:

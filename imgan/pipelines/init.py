@@ -18,7 +18,7 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
         init: a model file, the name of a shipped model, or several, whose mean is taken.
 
     Returns:
-        The card of the first model.
+        The card of the model, or of the mean.
 
     Raises:
         ImganError: there is no such model, not even the first layer of any network agrees, or

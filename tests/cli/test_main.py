@@ -78,29 +78,53 @@ def test_over_long_names_are_one_sentence(command):
     assert "Traceback" not in done.stderr
 
 
+KNOWN = {
+    "pipeline": "srgan",
+    "name": "mine",
+    "scale": 4,
+    "cost": "l1",
+    "steps": 7000,
+    "scores": {"Set5 x4": {"psnr": 30.0}},
+    "licence": "CC0-1.0",
+    "notes": "Mine.",
+    "data": {"photos": 3},
+    "recipe": {"name": "x4-mse"},
+    "log": [{"step": 1.0}],
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A model that was trained on from a mean of others."""
+    first = Card(networks={}, **KNOWN | {"name": "first"})
+    mean = Card(networks={}, parent=first, **KNOWN | {"mean_of": {"first": 0.5, "other": 0.5}})
+    save_model(tmp_path / "mine.safetensors", Card(networks={}, parent=mean, **KNOWN), {})
+    return tmp_path / "mine.safetensors"
+
+
+def card_of(*arguments):
+    return yaml.safe_load(CliRunner().invoke(cli.app, ["card", *map(str, arguments)]).output)
+
+
 @pytest.mark.parametrize("log", [False, True])
-def test_a_card_begins_with_what_is_asked_for_first(tmp_path, log):
-    known = {
-        "pipeline": "srgan",
-        "name": "mine",
-        "scale": 4,
-        "scores": {"Set5 x4": {"psnr": 30.0}},
-        "licence": "CC0-1.0",
-        "notes": "Mine.",
-        "data": {"photos": 3},
-        "recipe": {"name": "x4-mse"},
-        "log": [{"step": 1.0}],
-    }
-    card = Card(networks={}, parent=Card(networks={}, **known), **known)
-    save_model(tmp_path / "mine.safetensors", card, {})
-    shown = CliRunner().invoke(
-        cli.app, ["card", str(tmp_path / "mine.safetensors"), *["--log"] * log]
-    )
-    content = yaml.safe_load(shown.output)
-    wanted = [key for key in known if log or key != "log"]
+def test_a_card_begins_with_what_is_asked_for_first(saved, log):
+    content = card_of(saved, *["--log"] * log)
+    wanted = [key for key in KNOWN if log or key != "log"]
     wanted.insert(2, "networks")
-    assert list(content) == [*wanted, "parent"]
-    assert list(content["parent"]) == wanted
+    assert list(content) == [*wanted, "parents"]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_the_models_before_are_a_line_each_or_whole(saved, log):
+    assert card_of(saved)["parents"] == [
+        "mine, l1, the mean of first and other",
+        "first, l1, 7,000 steps",
+    ]
+    content = card_of(saved, "--parents", *["--log"] * log)
+    parents = content["parent"], content["parent"]["parent"]
+    assert [one["name"] for one in parents] == ["mine", "first"]
+    assert all(("log" in one) == log and one["recipe"] == KNOWN["recipe"] for one in parents)
+    assert "parents" not in content
 
 
 def test_a_shipped_file_that_cannot_be_read_hides_no_other_error(tmp_path, monkeypatch):
