@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from . import app
+from .jobs import Overwrite
 
 _ROLES = {"AtoB": "a_to_b", "BtoA": "b_to_a"}
 
@@ -26,11 +27,12 @@ def export(
         Literal["AtoB", "BtoA"] | None,
         typer.Option(help="Of a model that translates both ways (CycleGAN). [default: AtoB]"),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write a model as ONNX, for images of any size, and compare it with PyTorch."""
     from ..inference.export import export_onnx
 
-    done = export_onnx(model, out, _ROLES[direction] if direction else None)
+    done = export_onnx(model, out, _ROLES[direction] if direction else None, overwrite=overwrite)
     height, width = done.checked
     typer.echo(f"{done.path}: {done.card.name}, {done.role}")
     typer.echo(f"input:  {done.takes}")

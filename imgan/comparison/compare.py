@@ -163,7 +163,7 @@ def compare_models(
         )
     _check_scoring(pipelines[0], scoring)
     names = [f"{name} (model)" if name in TAKEN else name for name in labels(models)]
-    arms = [_there(name, card, cards[0]) for name, card in zip(names, cards, strict=True)]
+    arms = [_there(name, card, cards[0], names) for name, card in zip(names, cards, strict=True)]
     keys = {(name, 0): path for name, path in zip(names, paths, strict=True)}
     eyes = None if pipelines[0] == "dann" else _eyes(scoring)
     chosen = Parts(train=[], test=list(data), about=named(data))
@@ -305,11 +305,14 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
     )
 
 
-def _there(name: str, card: Card, first: Card) -> Arm:
-    """A model as an arm: what its card says of it, and how its recipe is not the first one's."""
+def _there(name: str, card: Card, first: Card, names: Sequence[str]) -> Arm:
+    """A model as an arm: what its card says of it, and how its recipe is not the first one's.
+
+    The mean of models that are compared, too, stands between them: it is no twin.
+    """
     adversary = card.recipe.get("adversary")
     kind: Kind = "adversarial" if adversary or card.cost == "adversarial" else "mse"
-    if card.cost == "source only":
+    if card.cost == "source only" or any(one in card.mean_of for one in names if one != name):
         kind = "other"
     own, shared = (flat(one.recipe) for one in (card, first))
     changes = [

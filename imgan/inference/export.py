@@ -46,7 +46,9 @@ class Export:
     """Height and width of the image on which they were compared; not those of the trace."""
 
 
-def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> Export:
+def export_onnx(
+    model: str | Path, out: str | Path, role: str | None = None, *, overwrite: bool = False
+) -> Export:
     """Write the network of a model as ONNX, with height, width and batch left open.
 
     The file's one input ("input") and one output ("output") are float32 images [N, C, H, W] in the
@@ -60,12 +62,13 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
     Args:
         model: a model file of imgan's, the name of a shipped model, or a generator (``.pth``) of
             pytorch-CycleGAN-and-pix2pix.
-        out: the file to write; it replaces one of that name only when all went well.
+        out: the file to write.
         role: which network of the model; by default the generator, of a CycleGAN "a_to_b".
+        overwrite: replace a file that exists, once all went well.
 
     Raises:
-        ImganError: a package is missing, no such model or role, or the exported network answers
-            differently.
+        ImganError: a package is missing, no such model or role, the file exists, or the exported
+            network answers differently.
     """
     if missing := [name for name in NEEDS if find_spec(name) is None]:
         raise ImganError(
@@ -74,6 +77,8 @@ def export_onnx(model: str | Path, out: str | Path, role: str | None = None) -> 
     source, out = resolve(model, "srgan", "pix2pix", "cyclegan"), Path(out)
     if out.is_dir() or out.suffix.lower() != ".onnx":
         raise ImganError(f"{out} is not the name of an ONNX file; give one such as model.onnx")
+    if out.exists() and not overwrite:
+        raise ImganError(f"{out} exists; take --overwrite, or another name")
     loaded = load_reference(source) if source.suffix == ".pth" else load_model(source)
     if loaded.card.pipeline in ("nextframe", "dann"):  # which do not make an image of an image
         use = instead(source, loaded.card.pipeline, "export")

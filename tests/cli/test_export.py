@@ -14,21 +14,25 @@ def run(*arguments):
 
 
 @pytest.mark.parametrize(
-    ("given", "role"),
-    [([], None), (["--direction", "AtoB"], "a_to_b"), (["--direction", "BtoA"], "b_to_a")],
+    ("given", "passed"),
+    [
+        ([], (None, False)),
+        (["--direction", "AtoB"], ("a_to_b", False)),
+        (["--direction", "BtoA", "--overwrite"], ("b_to_a", True)),
+    ],
 )
-def test_prints_what_was_written(tmp_path, monkeypatch, given, role):
+def test_prints_what_was_written(tmp_path, monkeypatch, given, passed):
     asked = []
 
-    def fake(model, out, role):
-        asked.append((model, out, role))
+    def fake(model, out, role, *, overwrite):
+        asked.append((model, out, role, overwrite))
         card = Card(pipeline="cyclegan", name="horses", networks={})
         return export.Export(out, card, "b_to_a", "RGB in", "RGB out", 2.4e-6, (16, 32))
 
     monkeypatch.setattr(export, "export_onnx", fake)
     result = run("horses.safetensors", tmp_path / "h.onnx", *given)
     assert result.exit_code == 0, result.output
-    assert asked == [("horses.safetensors", tmp_path / "h.onnx", role)]
+    assert asked == [("horses.safetensors", tmp_path / "h.onnx", *passed)]
     for text in ("h.onnx", "horses", "b_to_a", "RGB in", "RGB out", "2.4e-06", "32x16"):
         assert text in result.output
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from imgan.comparison.arms import plan
+from imgan.averaging import average
 from imgan.comparison.compare import compare, compare_models
 from imgan.comparison.runs import Run, keep_data
 from imgan.comparison.splits import parts
@@ -227,6 +228,24 @@ def test_models_are_called_as_they_are(twins, tmp_path):
     assert again.arms[1].changes == ()
     same = compare_models([str(models[1])] * 2, data, scoring=SCORING)
     assert same.crops and "of truth-1 and truth-2 differ most" in same.crop_rule
+
+
+def test_a_mean_of_the_twins_is_not_taken_for_the_adversary(twins, tmp_path):
+    folder, _, data, found = twins
+    for name in ("mse", "adversarial"):
+        run = folder / "out" / "runs" / f"{name}-0"
+        shutil.copy(run / "model.safetensors", tmp_path / f"{name}.safetensors")
+    models = [str(tmp_path / f"{name}.safetensors") for name in ("blend", "mse", "adversarial")]
+    card = average(models[1:], models[0], shares=[0.8, 0.2])
+    assert card.cost == "adversarial"
+    again = compare_models(models, data, scoring=SCORING)
+    assert [arm.kind for arm in again.arms[1:]] == ["other", "mse", "adversarial"]
+    assert again.verdict == found.verdict
+    shutil.copy(models[2], tmp_path / "earlier.safetensors")
+    stages = str(tmp_path / "stages.safetensors")  # their mean is the adversary's, as there is none
+    average([models[2], tmp_path / "earlier.safetensors"], stages)
+    alone = compare_models([models[1], stages], data, scoring=SCORING)
+    assert [arm.kind for arm in alone.arms[1:]] == ["mse", "adversarial"]
 
 
 def test_images_of_training_are_not_called_held_out(tmp_path):

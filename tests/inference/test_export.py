@@ -118,20 +118,23 @@ def test_a_wrong_answer_is_not_written(model, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "_trace", lambda *_: Program())
     monkeypatch.setattr(export, "_run", lambda file, image: torch.full((1, 3, 32, 64), torch.nan))
     with pytest.raises(ImganError, match="differs from PyTorch's by nan"):
-        export_onnx(model, out)
+        export_onnx(model, out, overwrite=True)
     assert out.read_text() == "the one before"
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_errors_are_sentences(model, tmp_path, monkeypatch):
+    (tmp_path / "there.onnx").write_text("the one before")
     for source, out, role, message in [
         (tmp_path / "none.safetensors", "m.onnx", None, "there is no model"),
         (model, tmp_path / "m.pth", None, "m.pth is not the name of an ONNX file"),
         (model, tmp_path, None, "is not the name of an ONNX file"),
         (model, tmp_path / "m.onnx", "b_to_a", "works in one direction only"),
+        (model, tmp_path / "there.onnx", None, "there.onnx exists; take --overwrite"),
     ]:
         with pytest.raises(ImganError, match=message):
             export_onnx(source, out, role)
+    assert (tmp_path / "there.onnx").read_text() == "the one before"
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else True)
     with pytest.raises(ImganError, match=r"needs onnxscript: pip install onnxscript"):
         export_onnx(model, tmp_path / "m.onnx")
