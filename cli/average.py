@@ -38,7 +38,9 @@ def average(
     """
     parts = None if shares is None else [_number(share) for share in shares.split(",")]
     if shares is not None and (more := [model for model in models if _NUMBER.fullmatch(model)]):
-        raise ImganError(f"--shares takes numbers with commas: --shares {','.join([shares, *more])}")
+        raise ImganError(
+            f"--shares takes numbers with commas: --shares {','.join([shares, *more])}"
+        )
     from ..averaging import average as run
 
     card = run(models, out, shares=parts, overwrite=overwrite)

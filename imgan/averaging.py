@@ -163,7 +163,7 @@ def _agreeing(paths: Sequence[Path], names: Sequence[str | Path]) -> list[Card]:
 
 
 def _told(one: object, other: object, where: str = "") -> str:
-    """The first difference in words, if it is of single values: " (generator, blocks: 10 and 7)"."""
+    """The first difference, if it is of single values: " (generator, blocks: 10 and 7)"."""
     if isinstance(one, NetworkCard) and isinstance(other, NetworkCard):
         one, other = {"name": one.name} | one.arguments, {"name": other.name} | other.arguments
     if isinstance(one, dict) and isinstance(other, dict):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from imgan.comparison.arms import plan
 from imgan.averaging import average
+from imgan.comparison.arms import plan
 from imgan.comparison.compare import compare, compare_models
 from imgan.comparison.runs import Run, keep_data
 from imgan.comparison.splits import parts
