@@ -49,6 +49,12 @@ def replacing(path: Path) -> Iterator[Path]:
             os.close(descriptor)
 
 
+def writable(folder: Path) -> bool:
+    """Whether files can be put into a folder, or it can be made; before long work, not for sure."""
+    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    return there.is_dir() and os.access(there, os.W_OK)
+
+
 def _is_stream(path: Path) -> bool:
     if path.parent.as_posix() in ("/dev", "/dev/fd", "/proc/self/fd"):  # where links lead to files
         return True

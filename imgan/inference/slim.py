@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..averaging import mean_of
 from ..data.photos import decode, find_photos, shrunk
 from ..errors import ImganError
+from ..files import writable
 from ..model_file import Model, load_model, save_model
 from ..networks.plainsr import PlainSR
 from ..shipped import labels, resolve
@@ -260,6 +261,8 @@ def _check(
     folder = paths[0].parent
     if folder.exists() and not folder.is_dir():
         raise ImganError(f"{folder} is a file; give a folder for the new models")
+    if not writable(folder):
+        raise ImganError(f"the folder {folder} cannot be written; take another")
     for path in paths:
         if path.exists() and not overwrite:
             raise ImganError(f"{path} exists; take --overwrite, or another folder")

@@ -220,3 +220,13 @@ def test_what_is_refused(tmp_path, photos):
     assert not out.exists()
     with pytest.raises(ImganError, match="a.safetensors is a file"):
         slim([ours], [photos], ours)
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path, photos, monkeypatch):
+    ours = write(tmp_path / "a.safetensors", make_network(0, {1}))
+    (tmp_path / "private").mkdir()
+    private = tmp_path / "private"  # to others than an administrator
+    monkeypatch.setattr("imgan.files.os.access", lambda path, _: path != private)
+    for folder in (ours / "in", private, private / "new" / "one"):
+        with pytest.raises(ImganError, match=f"the folder {folder} cannot be written"):
+            slim([ours], [photos], folder, progress=lambda *_: pytest.fail("it began"))
