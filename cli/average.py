@@ -12,7 +12,7 @@ from ..errors import ImganError
 from . import app
 from .jobs import Overwrite
 
-_NUMBER = re.compile(r"[0-9]*[.]?[0-9]+")
+_NUMBER = re.compile(r"[0-9]+[.]?[0-9]*|[.][0-9]+")
 
 
 @app.command()
@@ -36,11 +36,11 @@ def average(
 
     Models have a useful mean when they were trained on from the same weights. Score the result.
     """
+    stray = [word for word in models if _NUMBER.fullmatch(word) and not Path(word).exists()]
+    if shares is not None and stray:
+        asked = ",".join([shares.rstrip(","), *stray])
+        raise ImganError(f"--shares takes numbers with commas, without spaces: --shares {asked}")
     parts = None if shares is None else [_number(share) for share in shares.split(",")]
-    if shares is not None and (more := [model for model in models if _NUMBER.fullmatch(model)]):
-        raise ImganError(
-            f"--shares takes numbers with commas: --shares {','.join([shares, *more])}"
-        )
     from ..averaging import average as run
 
     card = run(models, out, shares=parts, overwrite=overwrite)

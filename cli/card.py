@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -20,8 +21,8 @@ def card(
         bool,
         typer.Option(
             "--parents",
-            help="With the whole cards of the models that training began from, one after the "
-            "other, instead of a line for each.",
+            help="The whole cards of the models that training began from, one within the other, "
+            "instead of a line for each. A mean's is that of its largest share.",
         ),
     ] = False,
 ) -> None:
@@ -39,7 +40,8 @@ def card(
     if not parents and cards[1:]:
         content["parents"] = [_words(one) for one in cards[1:]]
         del content["parent"]
-    typer.echo(yaml.safe_dump(content, sort_keys=False, allow_unicode=True).rstrip())
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=math.inf)
+    typer.echo(text.rstrip())
 
 
 def _line(card: dict[str, Any] | None) -> Iterator[dict[str, Any]]:

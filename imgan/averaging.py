@@ -11,7 +11,16 @@ import torch
 from torch import Tensor
 
 from .errors import ImganError
-from .model_file import Card, Model, NetworkCard, load_model, load_weights, read_card, save_model
+from .model_file import (
+    Card,
+    Model,
+    NetworkCard,
+    check_finite,
+    load_model,
+    load_weights,
+    read_card,
+    save_model,
+)
 from .shipped import labels, resolve
 
 _COMMON: dict[str, Callable[[Card], object]] = {
@@ -76,6 +85,7 @@ def average(
         raise ImganError(f"{path} exists; take {way}")
     cards = _agreeing(paths, models)
     weights = mean_of(_weights(paths, models), parts)
+    check_finite(weights, "the mean")  # the sum of large weights may not be
     card = _card(cards, parts, labels(models))
     card.name = path.stem
     try:
@@ -167,7 +177,8 @@ def _told(one: object, other: object, where: str = "") -> str:
     if isinstance(one, NetworkCard) and isinstance(other, NetworkCard):
         one, other = {"name": one.name} | one.arguments, {"name": other.name} | other.arguments
     if isinstance(one, dict) and isinstance(other, dict):
-        key = next(key for key in one | other if one.get(key) != other.get(key))
+        differs = (k for k in one | other if k not in one or k not in other or one[k] != other[k])
+        key = next(differs)
         return _told(one.get(key), other.get(key), f"{where}, {key}".removeprefix(", "))
     if not all(isinstance(value, str | int | float) for value in (one, other)):
         return ""

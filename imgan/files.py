@@ -51,8 +51,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def writable(folder: Path) -> bool:
     """Whether files can be put into a folder, or it can be made; before long work, not for sure."""
-    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
-    return there.is_dir() and os.access(there, os.W_OK)
+    whole = Path(os.path.realpath(folder))
+    # Not Path.exists, which raises below a folder that may not be searched.
+    there = next(one for one in (whole, *whole.parents) if os.path.exists(one))
+    return os.path.isdir(there) and os.access(there, os.W_OK)
 
 
 def _is_stream(path: Path) -> bool:

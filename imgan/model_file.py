@@ -148,12 +148,21 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         weights = load(path.read_bytes()) if foreign else load_file(path)
     except (SafetensorError, OSError) as error:
         raise ImganError(f"{path} is damaged ({error}); get or save it again") from None
+    check_finite(weights, path)
+    return weights
+
+
+def check_finite(weights: Mapping[str, Tensor], what: str | Path) -> None:
+    """Refuse weights of which some are infinite or no numbers.
+
+    Raises:
+        ImganError: so it is; the sentence begins with `what`.
+    """
     for key, value in weights.items():
         if not bool(value.isfinite().all()):
             raise ImganError(
-                f"{path}: its weights are not finite numbers ({key}); take another model"
+                f"{what}: its weights are not finite numbers ({key}); take another model"
             )
-    return weights
 
 
 def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Model:
@@ -164,7 +173,8 @@ def load_model(path: Path, modules: Mapping[str, nn.Module] | None = None) -> Mo
         modules: by role, those that the caller made and imgan cannot build.
 
     Raises:
-        ImganError: the file is missing, damaged, or no model of imgan's.
+        ImganError: the file is missing, damaged or no model of imgan's, or its weights are not
+            finite numbers.
     """
     from .networks import build
 

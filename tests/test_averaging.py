@@ -199,6 +199,33 @@ def test_names_of_any_bytes_and_links(tmp_path, monkeypatch):
     assert load_model(tmp_path / "there.safetensors").card == card
 
 
+def test_models_whose_names_are_numbers(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in (1, 2):
+        write(tmp_path / f"{seed}.safetensors", seed).rename(str(seed))
+    assert run("1", "2", "-o", "n.safetensors", "--shares", "7,3").exit_code == 0
+
+
+def test_a_mean_that_is_too_large_for_numbers(tmp_path):
+    files = [write(tmp_path / f"{n}.safetensors", n) for n in range(2)]
+    for file, value in zip(files, (3e38, -3e38), strict=True):
+        model = load_model(file)
+        next(model.generator.parameters()).data[0] = value
+        save_model(file, model.card, {"generator": model.generator.state_dict()})
+    with pytest.raises(ImganError, match="the mean: its weights are not finite"):
+        average(files, tmp_path / "mean.safetensors")
+    assert not (tmp_path / "mean.safetensors").exists()
+
+
+def test_arguments_that_only_one_card_names(tmp_path):
+    one, other = (write(tmp_path / f"{n}.safetensors", n) for n in range(2))
+    card = read_card(other)
+    card.networks["generator"].arguments["later"] = None
+    save_model(other, card, {"generator": load_model(one).generator.state_dict()})
+    with pytest.raises(ImganError, match="no mean, as their networks differ; take"):
+        average([one, other], tmp_path / "mean.safetensors")
+
+
 def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
     first, second = (write(tmp_path / f"{seed}.safetensors", seed) for seed in (0, 1))
 
@@ -244,7 +271,8 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
         ([first, second, "-o", first], "take --overwrite"),
         ([first, second, "-o", out, "--shares", "1"], "1 shares do not fit 2 models"),
         ([first, second, "-o", out, "--shares", "1,x"], "'x' is no number"),
-        ([first, second, "-o", out, "--shares", ".7", ".3"], "with commas: --shares .7,.3"),
+        ([first, second, "-o", out, "--shares", ".7", ".3"], "without spaces: --shares .7,.3"),
+        ([first, second, "-o", out, "--shares", "7,", "3."], "without spaces: --shares 7,3."),
         ([first, second, "-o", out, "--shares", "1,0"], "leave a model out"),
         ([first, second, "-o", out, "--shares", "2,-1"], "leave a model out"),
         ([first, second, "-o", out, "--shares", "nan,1"], "leave a model out"),

@@ -162,8 +162,12 @@ def compare_models(
             f"these models are of {' and '.join(pipelines)}; only those of one pipeline compare"
         )
     _check_scoring(pipelines[0], scoring)
-    names = [f"{name} (model)" if name in TAKEN else name for name in labels(models)]
-    arms = [_there(name, card, cards[0], names) for name, card in zip(names, cards, strict=True)]
+    plain = labels(models)
+    names = [f"{name} (model)" if name in TAKEN else name for name in plain]
+    arms = [
+        _there(name, card, cards[0], kind)
+        for name, card, kind in zip(names, cards, _kinds(cards, plain), strict=True)
+    ]
     keys = {(name, 0): path for name, path in zip(names, paths, strict=True)}
     eyes = None if pipelines[0] == "dann" else _eyes(scoring)
     chosen = Parts(train=[], test=list(data), about=named(data))
@@ -305,15 +309,28 @@ def _trained(arm: Planned, runs: Sequence[Run], out: Path) -> Arm:
     )
 
 
-def _there(name: str, card: Card, first: Card, names: Sequence[str]) -> Arm:
-    """A model as an arm: what its card says of it, and how its recipe is not the first one's.
+def _kinds(cards: Sequence[Card], names: Sequence[str]) -> list[Kind]:
+    """Which twin each model is, if one.
 
-    The mean of models that are compared, too, stands between them: it is no twin.
+    A mean of which a part is compared, too, and is the other twin, stands between the two: it is
+    none. Parts of parts are not looked for.
     """
-    adversary = card.recipe.get("adversary")
-    kind: Kind = "adversarial" if adversary or card.cost == "adversarial" else "mse"
-    if card.cost == "source only" or any(one in card.mean_of for one in names if one != name):
-        kind = "other"
+    kinds = [_kind(card) for card in cards]
+    known = dict(zip(names, kinds, strict=True))
+    return [
+        "other" if any(known.get(part, kind) != kind for part in card.mean_of) else kind
+        for card, kind in zip(cards, kinds, strict=True)
+    ]
+
+
+def _kind(card: Card) -> Kind:
+    if card.cost == "source only":
+        return "other"
+    return "adversarial" if card.recipe.get("adversary") or card.cost == "adversarial" else "mse"
+
+
+def _there(name: str, card: Card, first: Card, kind: Kind) -> Arm:
+    """A model as an arm: what its card says of it, and how its recipe is not the first one's."""
     own, shared = (flat(one.recipe) for one in (card, first))
     changes = [
         f"{key}={spoken(own.get(key))}"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ImganError
-from ..model_file import Card, Model, NetworkCard
+from ..model_file import Card, Model, NetworkCard, check_finite
 from ..networks import build
 
 Place = tuple[int, ...]
@@ -47,7 +47,7 @@ def load_reference(path: str | Path) -> Model:
 
     Raises:
         ImganError: no such file, a damaged one, or one with anything but the weights of such a
-            generator.
+            generator, which are finite numbers.
     """
     path = Path(path)
     if not path.is_file():
@@ -61,13 +61,14 @@ def load_reference(path: str | Path) -> Model:
         )
     try:
         generator: Any = build(found.network, found.arguments)
-        generator.load_state_dict(_renamed(generator, layers, found))
+        generator.load_state_dict(renamed := _renamed(generator, layers, found))
     except (RuntimeError, ValueError, KeyError, MemoryError):
         said = ", ".join(f"{name} {value}" for name, value in found.arguments.items())
         raise ImganError(
             f"{path} is damaged or changed: its weights do not fit the {found.network} that its "
             f"layers speak of ({said})"
         ) from None
+    check_finite(renamed, path)
     channels = found.arguments["channels"]
     card = Card(
         pipeline="pix2pix",

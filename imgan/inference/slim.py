@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -259,7 +260,7 @@ def _check(
                 "scale; slim each by itself"
             )
     folder = paths[0].parent
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise ImganError(f"{folder} is a file; give a folder for the new models")
     if not writable(folder):
         raise ImganError(f"the folder {folder} cannot be written; take another")

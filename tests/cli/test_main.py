@@ -127,6 +127,21 @@ def test_the_models_before_are_a_line_each_or_whole(saved, log):
     assert "parents" not in content
 
 
+@pytest.mark.parametrize("options", [[], ["--parents"], ["--log", "--parents"]])
+def test_a_model_without_parents(tmp_path, options):
+    save_model(tmp_path / "one.safetensors", Card(networks={}, **KNOWN), {})
+    content = card_of(tmp_path / "one.safetensors", *options)
+    assert content["name"] == "mine"
+    assert not {"parent", "parents"} & set(content)
+
+
+def test_a_parent_is_a_line_however_long(tmp_path):
+    long = Card(networks={}, **KNOWN | {"name": "a" * 50 + " " + "b" * 50})
+    save_model(tmp_path / "one.safetensors", Card(networks={}, parent=long, **KNOWN), {})
+    shown = CliRunner().invoke(cli.app, ["card", str(tmp_path / "one.safetensors")]).output
+    assert shown.endswith(f"parents:\n- {long.name}, l1, 7,000 steps\n")
+
+
 def test_a_shipped_file_that_cannot_be_read_hides_no_other_error(tmp_path, monkeypatch):
     (tmp_path / "broken.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1")
     shipped = shipped_models() | {"broken": tmp_path / "broken.safetensors"}

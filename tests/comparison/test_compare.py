@@ -10,11 +10,12 @@ import torch
 
 from imgan.averaging import average
 from imgan.comparison.arms import plan
-from imgan.comparison.compare import compare, compare_models
+from imgan.comparison.compare import _kinds, compare, compare_models
 from imgan.comparison.runs import Run, keep_data
 from imgan.comparison.splits import parts
 from imgan.errors import ImganError, Stopped
 from imgan.evaluation.nextframe import evaluate_nextframe
+from imgan.model_file import Card
 from imgan.recipe import load_recipe
 from imgan.training.loop import Trainer
 from tests.comparison import comparisons
@@ -236,16 +237,35 @@ def test_a_mean_of_the_twins_is_not_taken_for_the_adversary(twins, tmp_path):
         run = folder / "out" / "runs" / f"{name}-0"
         shutil.copy(run / "model.safetensors", tmp_path / f"{name}.safetensors")
     models = [str(tmp_path / f"{name}.safetensors") for name in ("blend", "mse", "adversarial")]
-    card = average(models[1:], models[0], shares=[0.8, 0.2])
-    assert card.cost == "adversarial"
+    assert average(models[1:], models[0], shares=[0.8, 0.2]).cost == "adversarial"
     again = compare_models(models, data, scoring=SCORING)
     assert [arm.kind for arm in again.arms[1:]] == ["other", "mse", "adversarial"]
     assert again.verdict == found.verdict
-    shutil.copy(models[2], tmp_path / "earlier.safetensors")
-    stages = str(tmp_path / "stages.safetensors")  # their mean is the adversary's, as there is none
-    average([models[2], tmp_path / "earlier.safetensors"], stages)
-    alone = compare_models([models[1], stages], data, scoring=SCORING)
-    assert [arm.kind for arm in alone.arms[1:]] == ["mse", "adversarial"]
+
+
+def arms_of(**models):
+    """The kinds by name: a text is a cost, a list what the model is a mean of."""
+    cards = [
+        Card(
+            pipeline="srgan",
+            name=name,
+            networks={},
+            cost="adversarial" if isinstance(made, list) else made,
+            mean_of=dict.fromkeys(made if isinstance(made, list) else [], 0.5),
+        )
+        for name, made in models.items()
+    ]
+    return _kinds(cards, list(models))
+
+
+def test_only_a_mean_of_both_twins_is_none():
+    twins = {"plain": "l1", "game": "adversarial"}
+    assert arms_of(stages=["game", "before"], **twins) == ["adversarial", "mse", "adversarial"]
+    assert arms_of(game=["game", "before"], plain="l1") == ["adversarial", "mse"]
+    assert arms_of(blend=["elsewhere", "plain"], **twins) == ["other", "mse", "adversarial"]
+    assert arms_of(blend=["plain", "game"], game="adversarial") == ["adversarial", "adversarial"]
+    assert arms_of(blend=["input", "x"], input="mse") == ["other", "mse"]
+    assert arms_of(source="source only", dann="adversarial") == ["other", "adversarial"]
 
 
 def test_images_of_training_are_not_called_held_out(tmp_path):

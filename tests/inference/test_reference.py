@@ -249,6 +249,7 @@ def without(state, part):
         (lambda s: s | {"model.model.0.weight": torch.ones(4, 3, 4, 4)}, "do not fit the unet"),
         (lambda s: s | {"model.model.0.weight": torch.ones(0, 3, 4, 4)}, "neither those"),
         (lambda s: s | {"model.model.9.weight": torch.ones(2)}, "neither those"),
+        (lambda s: {k: v * torch.inf for k, v in s.items()}, "are not finite numbers"),
     ],
 )
 def test_other_files_are_one_sentence(tmp_path, spoil, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -194,6 +195,11 @@ def test_what_is_refused(tmp_path, photos):
     with torch.no_grad():
         broken.up.weight[0, 0, 0, 0] = float("nan")
     broken = write(tmp_path / "n.safetensors", broken)
+    huge = make_network(0, {1})
+    with torch.no_grad():
+        for parameter in huge.parameters():
+            parameter.mul_(1e25)
+    huge = write(tmp_path / "h.safetensors", huge)
     grey = write(
         tmp_path / "g.safetensors",
         make_network(0, {1}, channels=1),
@@ -210,6 +216,7 @@ def test_what_is_refused(tmp_path, photos):
         ([grey], photos, "g.safetensors takes 1 channels"),
         ([broken], photos, "n.safetensors: its weights are not finite"),
         ([ours, broken], photos, "n.safetensors: its weights are not finite"),
+        ([huge], photos, "h.safetensors: its answers are not finite"),
         ([tmp_path / "none.safetensors"], photos, "there is no model"),
         ([tmp_path / "broken" / "a.png"], photos, "is not an imgan model"),
         ([ours], tmp_path / "broken", "no photo can be read"),
@@ -226,7 +233,9 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path, phot
     ours = write(tmp_path / "a.safetensors", make_network(0, {1}))
     (tmp_path / "private").mkdir()
     private = tmp_path / "private"  # to others than an administrator
-    monkeypatch.setattr("imgan.files.os.access", lambda path, _: path != private)
-    for folder in (ours / "in", private, private / "new" / "one"):
+    (tmp_path / "link").symlink_to(private / "new")
+    shut = private, os.W_OK
+    monkeypatch.setattr("imgan.files.os.access", lambda *asked: asked != shut)
+    for folder in (ours / "in", private, private / "new" / "one", tmp_path / "link"):
         with pytest.raises(ImganError, match=f"the folder {folder} cannot be written"):
             slim([ours], [photos], folder, progress=lambda *_: pytest.fail("it began"))

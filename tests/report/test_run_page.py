@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from imgan.errors import ImganError
-from imgan.report.run_page import MOST_PREVIEWS, write_run_page
+from imgan.model_file import Card
+from imgan.report.run_page import MOST_PREVIEWS, _about_model, write_run_page
 from tests.report.pages import Page, metrics
 
 
@@ -242,3 +243,11 @@ def test_warnings_stand_once_with_their_latest_step(make_run):
     page = read(make_run(rows))
     assert page.text.count("the critic has won") == 1
     assert "Step 50: the critic has won: right on 98%" in page.text
+
+
+def test_a_run_that_began_from_a_mean_names_its_parts():
+    mean = Card(pipeline="srgan", name="mean", networks={}, mean_of={"one": 0.5, "other": 0.5})
+    card = mean.model_copy(update={"name": "mine", "mean_of": {}, "parent": mean})
+    assert _about_model(card) == {"began from": "the mean of one and other"}
+    card.parent = mean.model_copy(update={"name": "one", "mean_of": {}})
+    assert _about_model(card) == {"began from": "one"}
