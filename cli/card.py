@@ -40,6 +40,8 @@ def card(
     if not parents and cards[1:]:
         content["parents"] = [_words(one) for one in cards[1:]]
         del content["parent"]
+    if log and not parents and content.get("mean_of"):
+        typer.echo("a mean has no log; those of its parents: --log --parents", err=True)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=math.inf)
     typer.echo(text.rstrip())
 

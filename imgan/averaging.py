@@ -150,7 +150,7 @@ def _parts(shares: Sequence[float] | None, count: int) -> list[float]:
     """Shares that sum to 1."""
     given = [1.0] * count if shares is None else [float(share) for share in shares]
     if len(given) != count:
-        raise ImganError(f"{len(given)} shares do not fit {count} models; give one of each")
+        raise ImganError(f"there are {count} models; give a share of each, and no more")
     if not all(0 < share < math.inf for share in given):
         raise ImganError("shares are numbers over 0; leave a model out that is to have none")
     largest = max(given)

@@ -269,7 +269,7 @@ def test_what_has_no_mean_is_one_sentence_and_writes_nothing(tmp_path):
         ([first, second, "-o", tmp_path / "folder.safetensors"], "take another name"),
         ([first, second, "-o", first / "in.safetensors"], "cannot be written"),
         ([first, second, "-o", first], "take --overwrite"),
-        ([first, second, "-o", out, "--shares", "1"], "1 shares do not fit 2 models"),
+        ([first, second, "-o", out, "--shares", "1"], "there are 2 models; give a share of each"),
         ([first, second, "-o", out, "--shares", "1,x"], "'x' is no number"),
         ([first, second, "-o", out, "--shares", ".7", ".3"], "without spaces: --shares .7,.3"),
         ([first, second, "-o", out, "--shares", "7,", "3."], "without spaces: --shares 7,3."),

@@ -124,6 +124,9 @@ def evaluate(
         for name in names[1:]
     }
     own = {upscaler.scale for name, upscaler in upscalers.items() if name != TWINS}
+    if len(own) > 1:
+        each = "; ".join(f"{n} {u.scale} times" for n, u in upscalers.items() if n != TWINS)
+        raise ImganError(f"these models do not enlarge alike ({each}); score those of one scale")
     pairs = find_pairs(data, scale, max(own, default=4))
     scale = pairs[0].scale
     for name, upscaler in upscalers.items():

@@ -127,6 +127,14 @@ def test_the_models_before_are_a_line_each_or_whole(saved, log):
     assert "parents" not in content
 
 
+def test_a_mean_says_where_the_logs_are(tmp_path):
+    mean = KNOWN | {"mean_of": {"first": 1.0}, "log": [], "steps": 0}
+    save_model(tmp_path / "mean.safetensors", Card(networks={}, **mean), {})
+    for options, said in (([], False), (["--log"], True), (["--log", "--parents"], False)):
+        shown = CliRunner().invoke(cli.app, ["card", str(tmp_path / "mean.safetensors"), *options])
+        assert ("--log --parents" in shown.stderr) == said
+
+
 @pytest.mark.parametrize("options", [[], ["--parents"], ["--log", "--parents"]])
 def test_a_model_without_parents(tmp_path, options):
     save_model(tmp_path / "one.safetensors", Card(networks={}, **KNOWN), {})

@@ -183,6 +183,10 @@ def test_bad_requests(pairs, model, tmp_path):
         ({"models": ["bicubic"], "data": tmp_path / "none"}, "not a folder"),
         ({"models": ["bicubic"], "data": pairs, "scale": 3}, "not 3 times"),
         ({"models": [str(model)], "data": pairs / "HR", "scale": 4}, "enlarges 2 times"),
+        (
+            {"models": ["x2-mse", "x4-mse"], "data": pairs / "HR"},
+            r"not enlarge alike \(x2-mse 2 times; x4-mse 4 times\)",
+        ),
         ({"models": ["bicubic"], "data": pairs, "realism": 0.3}, "name the model 'imgan'"),
         ({"models": ["none.safetensors"], "data": pairs}, "none.safetensors"),
     ]:
