@@ -69,6 +69,11 @@ class Card(BaseModel):
     log: list[dict[str, float]] = []
     parent: Card | None = Field(default=None, description="of the model that training began from")
 
+    @property
+    def parts(self) -> str:
+        """ "the mean of A and B", in words; empty for a model that is no mean."""
+        return f"the mean of {' and '.join(self.mean_of)}" if self.mean_of else ""
+
     def to_json(self) -> str:
         """As it stands in files, in ASCII: names of files may be of bytes that are no UTF-8."""
         return json.dumps(self.model_dump(), default=str)

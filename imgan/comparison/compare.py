@@ -339,9 +339,7 @@ def _there(name: str, card: Card, first: Card, kind: Kind) -> Arm:
     ]
     rows: list[dict[str, Any]] = [dict(row) for row in card.log]
     about = "trained with an adversary" if card.cost == "adversarial" else f"trained on {card.cost}"
-    about += f", {card.steps:,} steps"
-    if card.mean_of:
-        about = f"the mean of {' and '.join(card.mean_of)}"
+    about = card.parts or f"{about}, {card.steps:,} steps"
     return Arm(
         name,
         name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +17,7 @@ from ..data.pixels import Frame, Image, resize
 from ..data.prepared import to_channels
 from ..data.video import WRITABLE, probe, write_video
 from ..errors import ImganError
+from ..files import writable
 from ..shipped import labels
 from .predict import Predictor, Progress, read_last, shorter, to_8_bits
 
@@ -130,7 +130,7 @@ def target_of(clip: Path, out: str | None, overwrite: bool = False) -> Target:
         whole = clip if clip.name not in ("", "..") else clip.resolve()
         stem = whole.name if clip.is_dir() else whole.stem
         target = Target(whole.with_name(f"{stem}_next{suffix}"), False)
-        if not os.access(target.path.parent, os.W_OK) and target.path.parent.is_dir():
+        if not writable(target.path.parent):
             raise ImganError(
                 f"{target.path} cannot be written, because the clip's folder is read-only; name "
                 "another place with -o"

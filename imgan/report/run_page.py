@@ -256,7 +256,7 @@ def _about_model(card: Card | None) -> dict[str, Any]:
         return {}
     known = {
         "trained by": f"imgan {card.version}" if card.version else "",
-        "began from": _name(card.parent) if card.parent else "",
+        "began from": (card.parent.parts or card.parent.name) if card.parent else "",
         "networks": ", ".join(f"{n.name} ({role})" for role, n in card.networks.items()),
         "mean of": ", ".join(f"{share:.4g} of {name}" for name, share in card.mean_of.items()),
         "licence": card.licence,
@@ -264,10 +264,6 @@ def _about_model(card: Card | None) -> dict[str, Any]:
     }
     scores = {f"scores · {place}": values for place, values in card.scores.items()}
     return {name: value for name, value in (known | scores).items() if value}
-
-
-def _name(card: Card) -> str:
-    return f"the mean of {' and '.join(card.mean_of)}" if card.mean_of else card.name
 
 
 # -- results -------------------------------------------------------------------------------------

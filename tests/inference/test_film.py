@@ -11,7 +11,6 @@ from PIL import Image
 from imgan import shipped
 from imgan.data.video import probe, read_frames
 from imgan.errors import ImganError
-from imgan.inference import film as film_module
 from imgan.inference import predict as predict_module
 from imgan.inference.film import PAST, PREDICTED, TRUTH, predict_film
 from imgan.inference.predict import Predictor
@@ -102,7 +101,7 @@ def test_beside_a_clip_in_a_read_only_folder_nothing_can_stand(
 ) -> None:
     clip = tmp_path / "clip.mp4"
     make_clip(clip, 5)
-    monkeypatch.setattr(film_module.os, "access", lambda path, mode: Path(path) != tmp_path)
+    monkeypatch.setattr("imgan.files.os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(ImganError, match=r"clip_next.mp4 cannot be written.*with -o"):
         predict_film(clip, models[:1], frames=1)
     (tmp_path / "other").mkdir()
