@@ -126,8 +126,9 @@ def compare(
         plan(what[0], set_, arm)  # its faults cost nothing, not even the import of torch
     first = _models(what) if models else 1
     data = [located(one) for one in what[first:]]
-    from ..comparison.compare import Scoring, compare_models
     from ..comparison.compare import compare as run
+    from ..comparison.models import compare_models
+    from ..comparison.scoring import Scoring
 
     scoring = Scoring(
         None if lpips == "none" else lpips or "squeeze",

@@ -42,6 +42,17 @@ def evaluate(
     realism: Annotated[
         float | None, typer.Option(help="For the model 'imgan'. [default: 0.5]")
     ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="For the model 'imgan': as imgan upscale --restore.")
+    ] = False,
+    jpeg: Annotated[
+        int | None,
+        typer.Option(metavar="QUALITY", help="Compress what is enlarged first, to such a JPEG."),
+    ] = None,
+    noise: Annotated[
+        float | None,
+        typer.Option(help="Add noise to what is enlarged first: deviation in grey levels."),
+    ] = None,
     lpips: Annotated[
         Literal["squeeze", "alex", "vgg"] | None,
         typer.Option(help="Add LPIPS with this backbone, from torchvision's cache or download."),
@@ -87,6 +98,7 @@ def evaluate(
     from rich.console import Console
     from rich.markup import escape
 
+    from ..data.damage import Damage
     from ..evaluation.evaluate import evaluate as run
     from ..evaluation.features import is_classifier
     from ..evaluation.frame_windows import SEQUENCES
@@ -110,8 +122,12 @@ def evaluate(
         raise ImganError(f"these models do different work: {some}")
     if works != {"translate"} and (direction or out):
         raise ImganError("--direction and --out are for translation models")
-    if works != {"enlarge"} and (scale or border is not None or realism is not None):
-        raise ImganError("--scale, --border and --realism are for models that enlarge")
+    enlarging = [scale, border, realism, restore or None, jpeg, noise]
+    if works != {"enlarge"} and any(setting is not None for setting in enlarging):
+        raise ImganError(
+            "--scale, --border, --realism, --restore, --jpeg and --noise are for models that "
+            "enlarge"
+        )
     if works != {"predict frames"} and any(n is not None for n in (horizon, sequences, size)):
         raise ImganError("--horizon, --sequences and --size are for models of next frames")
     if works == {"tell classes"}:
@@ -162,6 +178,8 @@ def evaluate(
             scale,
             border=border,
             realism=realism,
+            restore=restore,
+            damage=Damage(noise or 0.0, jpeg),
             lpips=distance,
             device=device,
             precision=precision,

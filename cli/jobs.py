@@ -52,11 +52,12 @@ class Work:
     """What is done to an image.
 
     `result` tells, before any work, width, height and channels of colour of what it becomes;
-    `image` does it, and reports its tiles.
+    `image` does it, and reports its tiles; `advice` is what else to say of it, if anything.
     """
 
     result: Callable[[Image], tuple[int, int, int]]
     image: Callable[[Image, Report], Image]
+    advice: Callable[[Image], str] = lambda image: ""
 
 
 def process(
@@ -142,7 +143,7 @@ def _run(
             for done, job in enumerate(jobs):
                 began = time.perf_counter()
                 try:
-                    width, height = _one(job, work, suffix, quality, overwrite, report(done))
+                    size, advice = _one(job, work, suffix, quality, overwrite, report(done))
                 except ImganError as error:
                     failures.append(str(error))
                     continue
@@ -150,7 +151,8 @@ def _run(
                     failures.append(f"{job} does not fit into memory; cut it into parts first")
                     continue
                 took = time.perf_counter() - began
-                say(f"{job} -> {job.target or '-'} ({width}x{height}, {took:.1f} s)")
+                made = f"{job} -> {job.target or '-'} ({size}, {took:.1f} s)"
+                say(f"{made}; {advice}" if advice else made)
     except KeyboardInterrupt:
         raise Stopped(
             f"stopped, {done - len(failures)} of {len(jobs)} images written; "
@@ -166,7 +168,8 @@ def _one(
     quality: int | None,
     overwrite: bool,
     report: Report,
-) -> tuple[int, int]:
+) -> tuple[str, str]:
+    """Do a job; the size of what was made, and what to say of it."""
     from ..data.images import FORMATS, check_fits, format_of, read_image, write_image
     from ..inference.memory import check_memory
 
@@ -184,7 +187,7 @@ def _one(
     result = work.image(image, report)
     _check_free(job, overwrite)
     write_image(job.target or sys.stdout.buffer, result, format, quality)
-    return width, height
+    return f"{width}x{height}", work.advice(image)
 
 
 def _check_free(job: Job, overwrite: bool) -> None:

@@ -97,16 +97,24 @@ def average(
     return card
 
 
-def load_mean(models: Sequence[str | Path], shares: Sequence[float] | None = None) -> Model:
+def load_mean(
+    models: Sequence[str | Path],
+    shares: Sequence[float] | None = None,
+    pipeline: str | None = None,
+) -> Model:
     """Load the model whose weights are the mean of the models'; of one it is the model itself.
+
+    Args:
+        models, shares: as for `average`; models may be given more than once.
+        pipeline: whose shipped models are named where one is not there; None: all.
 
     Returns:
         With a mean's card, as `average` writes it, named "mean".
 
     Raises:
-        ImganError: as `average`; models may be given more than once.
+        ImganError: as `average`.
     """
-    paths = [resolve(model) for model in models]
+    paths = [resolve(model, *([pipeline] if pipeline else [])) for model in models]
     model = load_model(paths[0])
     if len(paths) > 1:
         parts = _parts(shares, len(paths))

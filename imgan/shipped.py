@@ -52,6 +52,11 @@ def resolve(model: str | Path, *pipelines: str) -> Path:
     return Path(model)
 
 
+def called(path: Path) -> str:
+    """How to name a model to people, and in a command: a shipped one by its name, else its file."""
+    return next((name for name, file in shipped_models().items() if file == path), str(path))
+
+
 def _of(file: Path) -> str:
     """The pipeline of a model; none where its card cannot be read, which another error will say."""
     try:

@@ -68,7 +68,10 @@ class Eyes:
             if insist:
                 raise
             # Not the reason, which names folders of this machine.
-            self.missing.append(f"no LPIPS: the weights of its backbone ({backbone}) are not there")
+            self.missing.append(
+                f"no LPIPS: the weights of its backbone ({backbone}) are not there; "
+                "--lpips-weights FILE takes them from a file"
+            )
             return None
 
     @property

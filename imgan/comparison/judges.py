@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from ..data.damage import generator
+from ..data.degrade import RealisticDegradation
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..evaluation.evaluate import run
@@ -23,6 +27,9 @@ from ..inference.device import choose
 from ..inference.predict import Predictor, unit
 from ..inference.translate import directed, load_translation
 from ..inference.upscale import Upscaler
+from ..model_file import read_card
+from ..pipelines.srgan import degradation
+from ..recipe.srgan import Photos
 from .judge import Baseline, Figures, Sample
 from .result import Metric
 from .splits import MOST
@@ -46,17 +53,12 @@ class SuperResolution:
             name: Upscaler(model=str(path), device=device, precision=precision)
             for name, path in models.items()
         }
-        scales = {upscaler.scale for upscaler in self._upscalers.values()}
-        if len(scales) > 1:
-            raise ImganError(
-                f"these models enlarge {' and '.join(map(str, sorted(scales)))} times; compare "
-                "those of one scale"
-            )
-        own = scales.pop()
+        own = one_scale(upscaler.scale for upscaler in self._upscalers.values())
         self._pairs = pairs_of(test, own, MOST)
         self.scale = self.border = own
         self.count: int | None = len(self._pairs)
         self._made = self._pairs[0].low is None
+        self._degrade = _taught(models.values(), own) if self._made else None
         self._skipped = 0
 
     def samples(self) -> Iterator[Sample]:
@@ -72,6 +74,8 @@ class SuperResolution:
             if min(high.shape[1:]) - 2 * self.border < 11:  # SSIM's window
                 self._skipped += 1
                 continue
+            if self._degrade:
+                low = _degraded(high, self._degrade, pair.name)
             ways = {"bicubic": None, **self._upscalers}
             made = {name: _eight(run(way, low, self.scale)) for name, way in ways.items()}
             yield Sample(pair.name, _eight(low)[0], _eight(high), made)
@@ -91,6 +95,8 @@ class SuperResolution:
     def protocol(self) -> list[str]:
         """Where the images come from, and what is scored."""
         source = "made by MATLAB's bicubic from the photos" if self._made else "as given in LR/"
+        if self._degrade:
+            source = "made from the photos by the realistic degradation that the models were taught"
         source += f", of which the middle {MOST}x{MOST} pixels are taken" * (
             self._pairs[0].most is not None
         )
@@ -100,6 +106,36 @@ class SuperResolution:
             f"{count} test images{left}, x{self.scale}, the low resolution {source}",
             f"{PROTOCOL.format(border=self.border)}; {_CAPPED}",
         ]
+
+
+def one_scale(scales: Iterable[int]) -> int:
+    """The scale of all.
+
+    Raises:
+        ImganError: they have several.
+    """
+    several = sorted(set(scales))
+    if len(several) > 1:
+        raise ImganError(
+            f"these models enlarge {' and '.join(map(str, several))} times; compare those of one "
+            "scale"
+        )
+    return several[0]
+
+
+def _taught(models: Iterable[Path], scale: int) -> RealisticDegradation | None:
+    """The degradation that all models were trained to undo; None: bicubic, or they differ in it."""
+    photos = [Photos.model_validate(read_card(path).recipe.get("data", {})) for path in models]
+    known = {(each.degradation, repr(each.realistic)) for each in photos}
+    return degradation(photos[0], scale) if len(known) == 1 else None
+
+
+def _degraded(high: Tensor, degrade: RealisticDegradation, name: str) -> Tensor:
+    """The low resolution ``[C, h, w] uint8`` of ``[C, H, W]``, the same for the same name."""
+    pixels = high.expand(3, -1, -1).permute(1, 2, 0).numpy()
+    low = torch.from_numpy(degrade(np.ascontiguousarray(pixels), generator(name)))
+    low = low.permute(2, 0, 1).contiguous()
+    return low if len(high) == 3 else low.float().mean(0, keepdim=True).round().byte()
 
 
 class Translation:

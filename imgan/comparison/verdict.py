@@ -211,8 +211,9 @@ def _warned(arm: Arm) -> list[str]:
 
 
 def _pair(metric: Metric, mse: Arm, game: Arm) -> str:
-    """``31.43 against 30.05 dB``."""
+    """``31.43 dB for MSE, 30.05 dB for the adversary``."""
     a, b = mse.mean(metric.key), game.mean(metric.key)
     unit = f" {metric.unit}" if metric.unit else ""
     cost = mse.cost.upper() if mse.cost in _PLAIN else "it"
-    return f"{a:.{metric.digits}f} for {cost}, {b:.{metric.digits}f}{unit} for the adversary"
+    one, other = (f"{value:.{metric.digits}f}{unit}" for value in (a, b))
+    return f"{one} for {cost}, {other} for the adversary"

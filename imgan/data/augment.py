@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 _KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
-def realistic_pipeline(scale: int, settings: RealisticSettings) -> A.Compose:
-    """Everything of `RealisticDegradation` before the final resizing; leaves about 1/scale."""
+def realistic_pipelines(scale: int, settings: RealisticSettings) -> tuple[A.Compose, A.Compose]:
+    """What `RealisticDegradation` does beside the final resizing.
+
+    Returns:
+        blur, resizing to about 1/scale and noise; and JPEG.
+    """
     least, most = (factor / scale - 1 for factor in settings.detour)
     blur = A.AdvancedBlur(
         blur_limit=(7, 15),
@@ -43,7 +47,7 @@ def realistic_pipeline(scale: int, settings: RealisticSettings) -> A.Compose:
         p=settings.noise_probability,
     )
     jpeg = A.ImageCompression(quality_range=settings.jpeg_quality, p=settings.jpeg_probability)
-    return A.Compose([blur, resize, noise, jpeg])
+    return A.Compose([blur, resize, noise]), A.Compose([jpeg])
 
 
 def run_seeded(pipeline: A.Compose, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ GRID = 4
 """Crops start at multiples of this many low-resolution pixels."""
 
 MARGIN = 4
-"""Low-resolution pixels around a crop that becomes a collage, so that no border shows in it."""
+"""Low-resolution pixels around a crop that is made, not cut, so that no border shows in it."""
 
 
 class Crops(Dataset[dict[str, Tensor]]):
@@ -37,7 +37,9 @@ class Crops(Dataset[dict[str, Tensor]]):
     A place is drawn among those of enough detail, then one of the eight flips and turns; both
     twins move alike. With `degrade` the low twin is made from the high one, otherwise it is cut
     from the photo shrunk as a whole, so that no crop's border shows. `collage` makes other pictures
-    of some crops; those are cut with a margin and shrunk as `load_photos` shrinks.
+    of some crops and shrinks them as `load_photos` shrinks. What is made has a margin; the crop is
+    cut out of the middle, or where it is degraded anywhere in it: else the blocks of JPEG would
+    begin at the same place of every crop, as they do not in the middle of a photo.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Crops(Dataset[dict[str, Tensor]]):
     ) -> None:
         self.photos, self.scale, self.crop = photos, scale, crop
         self.seed, self.degrade, self.collage = seed, degrade, collage
-        self.side = crop + 2 * MARGIN if collage else crop
+        self.side = with_margin(crop) if degrade or collage else crop
         places = [_places(low, self.side, min_detail) for low in photos.low]
         self.photo = np.repeat(np.arange(len(places)), [len(p) for p in places])
         self.place = np.concatenate(places)
@@ -75,14 +77,18 @@ class Crops(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, index))
         high, low = self._cut(random)
+        picture = None
         if self.collage:
             picture = self.collage(high, lambda: self._cut(random)[0], random)
-            if picture is not None:
-                high, low = picture, low if self.degrade else shrunk(picture, self.scale)
-            high, low = _inner(high, MARGIN * self.scale), _inner(low, MARGIN)
+        if picture is not None:
+            high, low = picture, low if self.degrade else shrunk(picture, self.scale)
+        top = left = (self.side - self.crop) // 2
         if self.degrade:
             low = self.degrade(np.ascontiguousarray(high), random)
-        return {"low": _tensor(low), "high": _tensor(high)}
+            top, left = (int(start) for start in random.integers(2 * MARGIN, size=2))
+        s, c = self.scale, self.crop
+        high = high[top * s : (top + c) * s, left * s : (left + c) * s]
+        return {"low": _tensor(low[top : top + c, left : left + c]), "high": _tensor(high)}
 
     def _cut(self, random: np.random.Generator) -> tuple[Pixels, Pixels]:
         """A crop and its low-resolution twin, with the margin if there is one."""
@@ -93,6 +99,11 @@ class Crops(Dataset[dict[str, Tensor]]):
         low = self.photos.low[photo][top : top + c, left : left + c]
         turn = int(random.integers(8))
         return _turned(high, turn), _turned(low, turn)
+
+
+def with_margin(crop: int) -> int:
+    """The side in low-resolution pixels of what a crop that is made is cut from."""
+    return crop + 2 * MARGIN
 
 
 def _places(low: Pixels, crop: int, min_detail: float) -> NDArray[np.int32]:
@@ -117,10 +128,6 @@ def _turned(pixels: Pixels, turn: int) -> Pixels:
     if turn & 2:
         pixels = pixels[:, ::-1]
     return pixels.swapaxes(0, 1) if turn & 4 else pixels
-
-
-def _inner(pixels: Pixels, margin: int) -> Pixels:
-    return pixels[margin:-margin, margin:-margin]
 
 
 def _tensor(pixels: Pixels) -> Tensor:

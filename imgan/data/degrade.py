@@ -118,7 +118,7 @@ class RealisticSettings:
     """Of the Gaussian along each of its two axes, in high-resolution pixels."""
     blur_probability: float = 0.8
     detour: tuple[float, float] = (0.6, 1.6)
-    """Size at which noise and JPEG come in, over the final one; 1: no second resizing."""
+    """Size at which noise comes in, over the final one; 1: no second resizing."""
     gaussian_noise: tuple[float, float] = (0.004, 0.06)
     """Standard deviation, where white is 1."""
     poisson_noise: tuple[float, float] = (0.005, 0.08)
@@ -126,6 +126,8 @@ class RealisticSettings:
     noise_probability: float = 0.8
     jpeg_quality: tuple[int, int] = (40, 95)
     jpeg_probability: float = 0.8
+    jpeg_last: float = 0.5
+    """Share of the images compressed at their final size, else at that of the noise."""
 
 
 class RealisticDegradation:
@@ -133,23 +135,28 @@ class RealisticDegradation:
 
     One round of Real-ESRGAN's chain (Wang et al. 2021, section 3; the paper's second round and its
     sinc filters are left out): Gaussian blur, round or oblong and turned; resizing with a kernel
-    drawn from area, linear and cubic; Gaussian or Poisson noise; JPEG; resizing to the final size.
+    drawn from area, linear and cubic; Gaussian or Poisson noise; JPEG and resizing to the final
+    size, in either order: files come as they were compressed, or were made smaller since.
 
     A call is a pure function of the image and the generator's state. Objects can be pickled, but
     one object must not be used by two threads at once.
     """
 
     def __init__(self, scale: int, settings: RealisticSettings | None = None) -> None:
-        from .augment import realistic_pipeline
+        from .augment import realistic_pipelines
 
         self.scale = scale
         self.settings = settings or RealisticSettings()
-        self._pipeline = realistic_pipeline(scale, self.settings)
+        self._taking, self._compression = realistic_pipelines(scale, self.settings)
 
     def __call__(self, image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """Degrade ``[H, W, 3] uint8`` RGB to ``[H // scale, W // scale, 3] uint8``."""
         from .augment import resize_randomly, run_seeded
 
         height, width = (side // self.scale for side in image.shape[:2])
-        degraded = run_seeded(self._pipeline, image, int(rng.integers(2**32)))
-        return resize_randomly(degraded, (height, width), rng)
+        image = run_seeded(self._taking, image, int(rng.integers(2**32)))
+        last = rng.random() < self.settings.jpeg_last
+        if last:
+            image = resize_randomly(image, (height, width), rng)
+        image = run_seeded(self._compression, image, int(rng.integers(2**32)))
+        return image if last else resize_randomly(image, (height, width), rng)

@@ -225,6 +225,7 @@ def _decode(opened: pil.Image, data: bytes, name: str, max_pixels: int) -> Image
     format = "JPEG" if opened.format == "MPO" else opened.format or "PNG"  # phones' JPEG
     loop = 0 if opened.format == "AVIF" else opened.info.get("loop")  # Pillow tells none of AVIFs'
     kept = Image([], format, exif, loop=loop, dpi=notes.dpi(opened, orientation))
+    kept.quality = notes.quality(opened)
     if opened.mode not in ("CMYK", "LAB"):  # which become sRGB
         kept.icc = opened.info.get("icc_profile") or b""
     if opened.format == "TIFF":

@@ -1,4 +1,4 @@
-"""What an image file says beside its pixels: EXIF, and the density in print."""
+"""What an image file says beside its pixels: EXIF, density in print, how far it is compressed."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _DENSITY, _FOLDERS = (282, 283), (34665, 34853)
 _ON_ITS_SIDE = (5, 6, 7, 8)  # orientations that swap width and height
 # A TIFF's tags that speak of the picture and not of how the file is laid out.
 _TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665, 34853}
+
+_STEPS = 3688
+"""Sum of the JPEG standard's example of quantization steps of light (annex K): quality 50."""
 
 
 def exif(opened: pil.Image) -> tuple[bytes, int]:
@@ -73,6 +76,16 @@ def dpi(opened: pil.Image, orientation: int = 1) -> tuple[float, float] | None:
     if not (0 < across < 1e6 and 0 < down < 1e6):
         return None
     return (down, across) if orientation in _ON_ITS_SIDE else (across, down)
+
+
+def quality(opened: pil.Image) -> int | None:
+    """Of a JPEG, the quality 1 to 100 at which libjpeg takes about as large steps; else None."""
+    tables = getattr(opened, "quantization", None)
+    if not tables:
+        return None
+    share: float = 100 * sum(tables[min(tables)]) / _STEPS  # libjpeg's percentage of the example
+    found = round(100 - share / 2 if share <= 100 else 5000 / share)
+    return min(100, max(1, found))
 
 
 def exif_of(image: Image) -> bytes:

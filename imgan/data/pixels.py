@@ -44,7 +44,8 @@ class Image:
 
     `format` is Pillow's name of the file's format. `exif` never asks for a rotation: pixels are
     upright. `icc` is the colour profile of the pixels, `dpi` their density in print, across and
-    down. `loop` is how often an animation repeats (0: for ever, None: it plays once).
+    down. `loop` is how often an animation repeats (0: for ever, None: it plays once). `quality`,
+    1 to 100, tells how far a JPEG was compressed.
     """
 
     frames: list[Frame]
@@ -53,6 +54,7 @@ class Image:
     icc: bytes = b""
     loop: int | None = None
     dpi: tuple[float, float] | None = None
+    quality: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -69,6 +71,17 @@ class Image:
     def channels(self) -> int:
         """Channels of colour: 1 for grey, 3 for RGB."""
         return int(self.frames[0].colour.shape[2])
+
+
+def is_grey(pixels: NDArray[Any]) -> bool:
+    """Whether ``[H, W, 3]`` is grey everywhere, as black and white photos stored as RGB are."""
+    if pixels.shape[2] != 3:
+        return False
+    for part in (pixels[::32, ::32], pixels):  # few pixels tell of most photos
+        red, green, blue = part[..., 0], part[..., 1], part[..., 2]
+        if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+            return False
+    return True
 
 
 def to_bits(pixels: NDArray[Any], bits: int) -> NDArray[Any]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .. import __version__
+from ..data.damage import Damage
 from ..data.degrade import imresize
 from ..errors import ImganError
 from ..inference.target import Target
@@ -89,6 +90,8 @@ def evaluate(
     *,
     border: int | None = None,
     realism: float | None = None,
+    restore: bool = False,
+    damage: Damage | None = None,
     lpips: LpipsDistance | None = None,
     device: str | None = None,
     precision: str = "auto",
@@ -104,6 +107,8 @@ def evaluate(
         scale: by default that of the pairs, else that of the models.
         border: pixels left out at each side; by default the scale.
         realism: 0 to 1, for ``imgan`` alone; 0.5 by default.
+        restore: for ``imgan`` alone: the twins for damaged photos, see `Upscaler`.
+        damage: done to every low resolution first.
         lpips: the distance to add, which stays on its device.
         device: see `imgan.inference.device.choose`, as `precision`.
         progress: called with model, image's number and count before each image.
@@ -114,10 +119,13 @@ def evaluate(
     names = [BICUBIC, *(name for name in dict.fromkeys(models) if name != BICUBIC)]
     if realism is not None and TWINS not in names:
         raise ImganError(f"realism blends the shipped twins; name the model {TWINS!r} for it")
+    if restore and TWINS not in names:
+        raise ImganError(f"restore picks the shipped twins; name the model {TWINS!r} for it")
     upscalers = {
         name: Upscaler(
             model=None if name == TWINS else name,
             realism=realism if name == TWINS else None,
+            restore=restore and name == TWINS,
             device=device,
             precision=precision,
         )
@@ -136,15 +144,16 @@ def evaluate(
                 "take data or a model of the same scale"
             )
     border = scale if border is None else border
-    results = [Scores(name, _card_name(name, realism)) for name in names]
+    results = [Scores(name, _card_name(name, realism, restore)) for name in names]
     for scores in results:
         for number, pair in enumerate(pairs):
             if progress:
                 progress(scores.model, number, len(pairs))
             high, low = pair.load()
+            low = damage(low, pair.name) if damage else low
             output = run(upscalers.get(scores.model), low, scale)
             scores.images[pair.name] = _score(pair, output, high, border, lpips)
-    protocol = [_source(pairs[0]), PROTOCOL.format(border=border)]
+    protocol = [_source(pairs[0], damage), PROTOCOL.format(border=border)]
     if lpips:
         protocol.append(f"{lpips.protocol} on RGB, cropped alike")
     first = next(iter(upscalers.values()), None)
@@ -187,22 +196,23 @@ def _score(
     return row
 
 
-def _card_name(model: str, realism: float | None) -> str:
+def _card_name(model: str, realism: float | None, restore: bool) -> str:
     """The name in the model's card; community files have none."""
     if model == BICUBIC:
         return ""
     if model == TWINS:
-        return f"shipped twins at realism {REALISM if realism is None else realism:g}"
+        kind = "shipped twins that restore" if restore else "shipped twins"
+        return f"{kind}, at realism {REALISM if realism is None else realism:g}"
     try:
         return read_card(shipped_models().get(model, Path(model))).name
     except ImganError:
         return ""
 
 
-def _source(pair: Pair) -> str:
-    if pair.low:
-        return f"x{pair.scale}, the low resolution as given in LR/"
-    return f"x{pair.scale}, the low resolution made by MATLAB's bicubic from the cropped photos"
+def _source(pair: Pair, damage: Damage | None) -> str:
+    made = "made by MATLAB's bicubic from the cropped photos"
+    source = f"x{pair.scale}, the low resolution {'as given in LR/' if pair.low else made}"
+    return f"{source}, with {damage}" if damage and str(damage) else source
 
 
 def finite(row: dict[str, float]) -> dict[str, float | None]:

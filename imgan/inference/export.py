@@ -18,7 +18,7 @@ from torch.export import Dim
 from ..errors import ImganError
 from ..files import replacing
 from ..model_file import KEY, Card, Model, load_model
-from ..shipped import resolve
+from ..shipped import called, resolve
 from .models import instead
 from .reference import load_reference
 
@@ -83,8 +83,8 @@ def export_onnx(
     if loaded.card.pipeline in ("nextframe", "dann"):  # which do not make an image of an image
         use = instead(source, loaded.card.pipeline, "export")
         raise ImganError(
-            f"{source} is a {loaded.card.pipeline} model, and ONNX files are made of models that "
-            f"turn an image into another; {use}"
+            f"{called(source)} is a {loaded.card.pipeline} model, and ONNX files are made of "
+            f"models that turn an image into another; {use}"
         )
     role = _role(loaded, source, role)
     card, network = loaded.card, loaded.networks[role]

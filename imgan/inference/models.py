@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..averaging import load_mean
 from ..errors import ImganError
-from ..model_file import Model, load_model, read_card
-from ..shipped import resolve, shipped_models
+from ..model_file import Model, check_finite, load_model, read_card
+from ..shipped import called, resolve, shipped_models
 
 if TYPE_CHECKING:
     from .tiles import Network
@@ -33,7 +33,10 @@ COMMANDS = {
 
 @dataclass
 class Upscaling:
-    """A network and what it asks of its images (see `tiles.run_tiled`)."""
+    """A network and what it asks of its images (see `tiles.run_tiled`).
+
+    `colours` says that it may be made to colour what is grey.
+    """
 
     network: nn.Module
     scale: int
@@ -43,6 +46,7 @@ class Upscaling:
     minimum: int = 1
     value_range: tuple[float, float] = (0.0, 1.0)
     bf16: bool = True
+    colours: bool = False
     dtype: torch.dtype = torch.float32
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Upscaling:
@@ -72,7 +76,7 @@ def load(model: str | Path) -> Upscaling:
 def instead(path: Path, pipeline: str, command: str) -> str:
     """The end of a sentence: with which command to use a model; empty if `command` is right."""
     right = COMMANDS.get(pipeline, command)
-    return "" if right == command else f"use imgan {right} --model {path}"
+    return "" if right == command else f"use imgan {right} --model {called(path)}"
 
 
 def scale_of(model: str | Path) -> int:
@@ -84,29 +88,38 @@ def scale_of(model: str | Path) -> int:
         return load(model).scale
 
 
-def shipped_scales() -> list[int]:
-    """The scales of the shipped models, ascending.
+def twins(scale: int | str, restore: bool = False) -> tuple[str, str]:
+    """The names of the shipped MSE and adversarial twin; `restore`: of those for damaged photos."""
+    kind = f"x{scale}-realistic" if restore else f"x{scale}"
+    return f"{kind}-mse", f"{kind}-adversarial"
+
+
+def shipped_scales(restore: bool = False) -> list[int]:
+    """The scales of the shipped twins, ascending; `restore`: of those for damaged photos.
 
     Raises:
         ImganError: none are shipped.
     """
-    names = (re.fullmatch(r"x(\d+)-mse", name) for name in shipped_models())
-    scales = {int(name[1]) for name in names if name}
+    shipped = shipped_models()
+    pattern = twins(r"(\d+)", restore)[0]
+    found = (re.fullmatch(pattern, name) for name in shipped)
+    scales = {int(name[1]) for name in found if name}
     if not scales:
-        raise ImganError("this installation holds no models; give one with --model, or reinstall")
+        kind = "no models that restore" if restore and shipped else "no models"
+        raise ImganError(f"this installation holds {kind}; give one with --model, or reinstall")
     return sorted(scales)
 
 
-def load_twins(scale: int, realism: float) -> Upscaling:
+def load_twins(scale: int, realism: float, restore: bool = False) -> Upscaling:
     """The shipped network of `scale`, on the line from the MSE twin (0) to the adversarial one (1).
 
     Both come from the same weights: the adversarial twin was trained on from an MSE twin, and the
     shipped one may be that twin trained further. So the weights between the two are networks too
     (Wang et al. 2018, ESRGAN, equation 4).
     """
+    names = twins(scale, restore)
     if realism in (0, 1):
-        return load(f"x{scale}-adversarial" if realism else f"x{scale}-mse")
-    names = f"x{scale}-mse", f"x{scale}-adversarial"
+        return load(names[int(realism)])
     return _own(resolve(names[0]), load_mean(names, (1 - realism, realism)))
 
 
@@ -150,11 +163,13 @@ def all_eight(network: Network) -> Network:
 def _own(path: Path, model: Model) -> Upscaling:
     card = model.card
     if use := instead(path, card.pipeline, "upscale"):
-        raise ImganError(f"{path} is a {card.pipeline} model and makes no image larger; {use}")
+        raise ImganError(
+            f"{called(path)} is a {card.pipeline} model and makes no image larger; {use}"
+        )
     if "generator" not in model.networks or (card.scale == 1 and card.pipeline != "srgan"):
         raise ImganError(
-            f"{path} is a {card.pipeline} model and makes no image larger; use imgan translate "
-            f"--model {path}"
+            f"{called(path)} is a {card.pipeline} model and makes no image larger; use imgan "
+            f"translate --model {called(path)}"
         )
     network = model.generator
     reach = card.reach if card.reach is not None else getattr(network, "reach", None)
@@ -195,6 +210,7 @@ def _community(path: Path) -> Upscaling:
         raise ImganError(f"{path} is of no architecture that spandrel knows: {reason}") from None
     if not isinstance(found, ImageModelDescriptor) or found.input_channels != found.output_channels:
         raise ImganError(f"{path} does not turn an image into a larger one")
+    check_finite(dict(found.model.named_parameters()), path)  # buffers may be masks, and infinite
     tiles = found.tiling.name == "SUPPORTED" and not found.size_requirements.square
     return Upscaling(
         _Described(found),
@@ -204,6 +220,7 @@ def _community(path: Path) -> Upscaling:
         found.size_requirements.multiple_of,
         found.size_requirements.minimum,
         bf16=found.supports_bfloat16,
+        colours=True,
     )
 
 

@@ -18,7 +18,7 @@ from ..data.prepared import to_channels
 from ..data.video import read_last_frames
 from ..errors import ImganError
 from ..model_file import Model, load_model
-from ..shipped import PREDICTION, default, resolve
+from ..shipped import PREDICTION, called, default, resolve
 from .device import choose
 from .tiles import run_tiled
 
@@ -199,8 +199,8 @@ def load_predictor(path: Path) -> Model:
     model = load_model(path)
     if model.card.pipeline != "nextframe":
         raise ImganError(
-            f"{path} is a {model.card.pipeline} model and predicts no frames; give one that "
-            "imgan train made with a recipe of nextframe"
+            f"{called(path)} is a {model.card.pipeline} model and predicts no frames; give one "
+            "that imgan train made with a recipe of nextframe"
         )
     return model
 

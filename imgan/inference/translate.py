@@ -20,7 +20,7 @@ from ..data.pixels import Frame, Image, resize, split_alpha, spread, to_bits
 from ..data.prepared import to_channels
 from ..errors import ImganError
 from ..model_file import Card, Model, load_model
-from ..shipped import TRANSLATION, default, resolve
+from ..shipped import TRANSLATION, called, default, resolve
 from .blend import OVERLAP, fit, run_blended
 from .chroma import with_colours
 from .convert import Progress, convert, each_frame
@@ -273,10 +273,13 @@ def load_translation(path: Path) -> Model:
         model = load_reference(path)
     use = instead(path, model.card.pipeline, "translate")
     if use and model.card.pipeline != "srgan":
-        raise ImganError(f"{path} is a {model.card.pipeline} model and translates no image; {use}")
+        raise ImganError(
+            f"{called(path)} is a {model.card.pipeline} model and translates no image; {use}"
+        )
     if use or model.card.scale != 1:
         raise ImganError(
-            f"{path} makes images larger and translates none; use imgan upscale --model {path}"
+            f"{called(path)} makes images larger and translates none; use imgan upscale "
+            f"--model {called(path)}"
         )
     if not model.networks.keys() & {"generator", *ROLES.values()}:
         raise ImganError(f"{path} is a {model.card.pipeline} model, and none for translation")

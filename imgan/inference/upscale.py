@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data.pixels import Frame, Image, resize, split_alpha, spread
+import numpy as np
+
+from ..data.pixels import Frame, Image, is_grey, resize, split_alpha, spread
 from ..errors import ImganError
 from . import models
 from .convert import Progress, convert, each_frame
@@ -29,6 +31,8 @@ class Upscaler:
         realism: 0 keeps to what the pixels tell (highest PSNR, soft), 1 adds detail that looks real
             but may not have been there; the weights of the two shipped twins are blended. 0.5 by
             default.
+        restore: for photos that are compressed, noisy or a little blurred: the shipped twins that
+            were trained to undo that run first, whatever the factor; at a factor of 1 they clean.
         model: instead of the shipped twins, a shipped name (``x4-mse``), an imgan model file, or a
             community ``.pth`` or ``.safetensors`` file.
         tile: side of the tiles in input pixels; less takes less memory.
@@ -45,6 +49,7 @@ class Upscaler:
         self,
         *,
         realism: float | None = None,
+        restore: bool = False,
         model: str | Path | None = None,
         tile: int = TILE,
         batch: int = 1,
@@ -54,6 +59,8 @@ class Upscaler:
     ) -> None:
         if model is not None and realism is not None:
             raise ImganError("realism blends the shipped models; it cannot go with a named model")
+        if model is not None and restore:
+            raise ImganError("restore picks shipped models; it cannot go with a named model")
         self.realism = REALISM if realism is None else realism
         if not 0 <= self.realism <= 1:
             raise ImganError(f"realism is from 0 to 1, not {self.realism:g}")
@@ -65,7 +72,8 @@ class Upscaler:
         self.device, self.dtype = choose(device, precision)
         self._given = None if model is None else self._ready(models.load(model))
         self._scales = [self._given.scale] if self._given else models.shipped_scales()
-        self._twins: dict[int, models.Upscaling] = {}
+        self._restoring = models.shipped_scales(restore=True) if restore else []
+        self._twins: dict[tuple[int, bool], models.Upscaling] = {}
 
     @property
     def scale(self) -> int:
@@ -104,7 +112,13 @@ class Upscaler:
     def colour(
         self, pixels: NDArray[Any], size: tuple[int, int], progress: Progress | None = None
     ) -> NDArray[Any]:
-        """Upscale ``[H, W, C]`` (uint8, uint16, or float32 in [0, 1]) to `size`, width x height."""
+        """Upscale ``[H, W, C]`` (uint8, uint16, or float32 in [0, 1]) to `size`, width x height.
+
+        RGB that is grey everywhere stays grey.
+        """
+        if is_grey(pixels) and not (self._given and self._given.colours):
+            # Networks tint it a little, above all those with an adversary.
+            return np.repeat(self.colour(pixels[..., :1], size, progress), 3, axis=2)
         height, width = pixels.shape[:2]
         passes = self._passes(max(size[0] / width, size[1] / height))
         for index, stage in enumerate(passes):
@@ -128,16 +142,19 @@ class Upscaler:
         if self._given and self._given.scale == 1:  # a model that cleans up and keeps the size
             return [self._given]
         passes: list[models.Upscaling] = []
-        while factor > 1 + 1e-9:
-            scale = next((s for s in self._scales if s >= factor - 1e-9), self._scales[-1])
-            passes.append(self._given or self._twin(scale))
+        scales = self._restoring or self._scales
+        while factor > 1 + 1e-9 or (self._restoring and not passes):
+            scale = next((s for s in scales if s >= factor - 1e-9), scales[-1])
+            passes.append(self._given or self._twin(scale, scales is self._restoring))
             factor /= scale
+            scales = self._scales  # what has been restored is clean
         return passes
 
-    def _twin(self, scale: int) -> models.Upscaling:
-        if scale not in self._twins:
-            self._twins[scale] = self._ready(models.load_twins(scale, self.realism))
-        return self._twins[scale]
+    def _twin(self, scale: int, restore: bool) -> models.Upscaling:
+        if (scale, restore) not in self._twins:
+            found = self._ready(models.load_twins(scale, self.realism, restore))
+            self._twins[scale, restore] = found
+        return self._twins[scale, restore]
 
     def _ready(self, stage: models.Upscaling) -> models.Upscaling:
         return stage.to(self.device, self.dtype)
@@ -170,6 +187,7 @@ def upscale(
     height: int | None = None,
     fit: str = "inside",
     realism: float | None = None,
+    restore: bool = False,
     model: str | Path | None = None,
     tile: int = TILE,
     batch: int = 1,
@@ -189,9 +207,9 @@ def upscale(
             two, three and four channels are grey, grey with alpha, RGB and RGBA.
         scale: any factor up to 16; 4 by default, or the model's own. The nearest model at or above
             it runs, and antialiased bicubic interpolation reduces to the exact size; up to 1 the
-            interpolation alone.
+            interpolation alone, but for `restore`.
         width, height, fit: instead of a factor, the size; see `Target`.
-        realism, model, tile, batch, device, precision, tta: see `Upscaler`.
+        realism, restore, model, tile, batch, device, precision, tta: see `Upscaler`.
         progress: called with the tiles done and their number.
 
     Raises:
@@ -200,6 +218,7 @@ def upscale(
     target = Target(scale, width, height, fit)
     upscaler = Upscaler(
         realism=realism,
+        restore=restore,
         model=model,
         tile=tile,
         batch=batch,

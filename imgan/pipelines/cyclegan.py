@@ -59,7 +59,9 @@ class CycleGAN:
         self.networks: dict[str, nn.Module] = {
             role: build(card.name, card.arguments) for role, card in self._cards.items()
         }
-        self._parent = start_from(self.networks, recipe.init) if recipe.init else None
+        self._parent = (
+            start_from(self.networks, recipe.init, recipe.pipeline) if recipe.init else None
+        )
         self.critics: tuple[str, ...] = ()
         self._histories: dict[str, ImageHistory] = {}
         if recipe.adversary:

@@ -85,7 +85,7 @@ class Dann:
         self._cards = {"features": made, "classifier": NetworkCard(name="head", arguments=head)}
         self.networks |= {"features": features, "classifier": build("head", head)}
         if recipe.init:
-            self._parent = start_from(self.networks, recipe.init)
+            self._parent = start_from(self.networks, recipe.init, recipe.pipeline)
         if recipe.target and recipe.target.teacher:
             both = nn.ModuleDict(dict(self.networks))
             self._teacher = EMA(both, recipe.target.teacher)

@@ -10,12 +10,13 @@ from ..model_file import Card
 from .pipeline import Networks
 
 
-def start_from(players: Networks, init: str | Sequence[str]) -> Card:
+def start_from(players: Networks, init: str | Sequence[str], pipeline: str) -> Card:
     """Copy the weights of a model whose names and shapes agree; the rest starts fresh.
 
     Args:
         players: the generators by role.
         init: a model file, the name of a shipped model, or several, whose mean is taken.
+        pipeline: whose shipped models the error names where there is no such model.
 
     Returns:
         The card of the model, or of the mean.
@@ -26,7 +27,7 @@ def start_from(players: Networks, init: str | Sequence[str]) -> Card:
     """
     models = [init] if isinstance(init, str) else init
     try:
-        model = load_mean(models)
+        model = load_mean(models, pipeline=pipeline)
     except ImganError as error:
         raise ImganError(f"init: {error}") from None
     fits = False

@@ -38,7 +38,9 @@ class NextFrame:
         arguments |= {"past": recipe.past, "future": recipe.future, "channels": recipe.channels}
         self._generator = NetworkCard(name=recipe.generator.name, arguments=arguments)
         self.networks: dict[str, nn.Module] = {"generator": build(recipe.generator.name, arguments)}
-        self._parent = start_from(self.networks, recipe.init) if recipe.init else None
+        self._parent = (
+            start_from(self.networks, recipe.init, recipe.pipeline) if recipe.init else None
+        )
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
             seen = (recipe.past + 2 * recipe.horizon) * recipe.channels

@@ -37,7 +37,9 @@ class Pix2Pix:
         arguments = recipe.generator.model_dump(exclude={"name"}) | channels
         self._generator = NetworkCard(name=recipe.generator.name, arguments=arguments)
         self.networks: dict[str, nn.Module] = {"generator": build(recipe.generator.name, arguments)}
-        self._parent = start_from(self.networks, recipe.init) if recipe.init else None
+        self._parent = (
+            start_from(self.networks, recipe.init, recipe.pipeline) if recipe.init else None
+        )
         self.critics: tuple[str, ...] = ()
         if recipe.adversary:
             seen = recipe.channels + recipe.out_channels

@@ -12,12 +12,14 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from .. import __version__
 from ..core import AdversarialStep, ImageHistory, Log
-from ..data.crops import MARGIN, Crops
+from ..data.crops import Crops, with_margin
+from ..data.degrade import RealisticDegradation, RealisticSettings
 from ..data.photos import PhotoSet, load_photos, summary
 from ..errors import ImganError
 from ..model_file import Card, NetworkCard
 from ..networks import build
 from ..recipe import SRGANRecipe
+from ..recipe.srgan import Photos
 from .critics import make_critic
 from .fidelity import Fidelity
 from .init import start_from
@@ -44,7 +46,7 @@ class SRGAN:
         generator = build(self._generator.name, arguments)
         self._parent: Card | None = None
         if recipe.init:
-            self._parent = start_from({"generator": generator}, recipe.init)
+            self._parent = start_from({"generator": generator}, recipe.init, recipe.pipeline)
             _check_depth(self._parent.networks["generator"], self._generator)
         self.networks: dict[str, nn.Module] = {"generator": generator}
         self.critics: tuple[str, ...] = ()
@@ -67,14 +69,9 @@ class SRGAN:
             from ..data.collage import Collage
 
             collage = Collage(data.collage, data.contrast)
-        side = data.crop + (2 * MARGIN if collage else 0)
+        degrade = degradation(data, scale)
+        side = with_margin(data.crop) if collage or degrade else data.crop
         self._photos = load_photos(folders, scale, side * scale, progress, data.shrink)
-        degrade = None
-        if data.degradation == "realistic":
-            from ..data.degrade import RealisticDegradation, RealisticSettings
-
-            settings = RealisticSettings(**data.realistic.model_dump())
-            degrade = RealisticDegradation(scale, settings)
         seed = self.recipe.seed
         return Crops(self._photos, scale, data.crop, data.min_detail, seed, degrade, collage)
 
@@ -137,6 +134,13 @@ class SRGAN:
             version=__version__,
             parent=self._parent,
         )
+
+
+def degradation(photos: Photos, scale: int) -> RealisticDegradation | None:
+    """What a recipe's section `data` asks for; None: MATLAB's bicubic."""
+    if photos.degradation == "bicubic":
+        return None
+    return RealisticDegradation(scale, RealisticSettings(**photos.realistic.model_dump()))
 
 
 def _check_depth(given: NetworkCard, own: NetworkCard) -> None:

@@ -220,6 +220,10 @@ class Adversary(Strict):
             )
         if len({p.name for p in self.penalties}) < len(self.penalties):
             raise ValueError("a penalty stands twice in penalties; add their weights")
+        if "noise_until" in self.model_fields_set and "noise" not in self.model_fields_set:
+            raise ValueError(
+                f"noise_until {self.noise_until} does nothing without noise; set noise"
+            )
         batch_norm = getattr(self.critic, "norm", False) in (True, "batch")
         if self.penalties and batch_norm:
             raise ValueError(

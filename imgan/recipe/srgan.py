@@ -62,6 +62,7 @@ class Realistic(Strict):
         95,
     )
     jpeg_probability: Share = 0.8
+    jpeg_last: Share = 0.5
 
     @model_validator(mode="after")
     def _ordered(self) -> Realistic:

@@ -46,6 +46,12 @@ def test_table_protocol_and_json(folder, tmp_path):
         assert text in result.output
 
 
+def test_damage_is_done_and_told(folder):
+    result = run("evaluate", "bicubic", folder, "--scale", 2, "--jpeg", 30, "--noise", 5)
+    assert result.exit_code == 0, result.output
+    assert "noise of 5 grey levels and JPEG of quality 30" in " ".join(result.output.split())
+
+
 def test_names_are_no_markup(folder, tmp_path):
     (tmp_path / "b").mkdir()
     shutil.copy(next(folder.glob("*.png")), tmp_path / "b" / "a [edit].png")
@@ -73,6 +79,8 @@ def test_errors_are_sentences(folder, tmp_path):
         (["evaluate", folder], "give a model and a folder"),
         (["evaluate", "bicubic", tmp_path / "none"], "is not a folder"),
         (["evaluate", "bicubic", folder, "--lpips-weights", "none.pth"], "none.pth"),
+        (["evaluate", "bicubic", folder, "--jpeg", 0], "from 1 to 100, not 0"),
+        (["evaluate", "colourise", folder, "--jpeg", 50], "--jpeg and --noise are for models that"),
         (["bench", "upscale", "--size", "big"], "--size big"),
         (["bench", "train", "no-such-recipe", folder], "no-such-recipe"),
     ]:

@@ -54,9 +54,9 @@ def run(model):
     return invoke
 
 
-def photo(path: str | Path, size: tuple[int, int] = (8, 6)) -> None:
+def photo(path: str | Path, size: tuple[int, int] = (8, 6), **options: int) -> None:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    pil.new("RGB", size, (200, 100, 50)).save(path)
+    pil.new("RGB", size, (200, 100, 50)).save(path, **options)
 
 
 def files(folder: Path) -> set[str]:
@@ -477,6 +477,24 @@ def test_quality_is_worth_bytes(here, run, format) -> None:
         assert result.exit_code == 0, result.output
     low, middle, high = (Path(f"{q}.{format}").stat().st_size for q in (20, 60, 95))
     assert low < middle < high
+
+
+@pytest.mark.parametrize(
+    ("arguments", "quality", "told"),
+    [
+        ([], 60, True),
+        ([], 90, False),
+        (["--model", "x2-mse"], 60, False),
+    ],
+)
+def test_compressed_photos_are_told_of_restoring(here, arguments, quality, told):
+    photo("a.jpg", quality=quality)
+    result = CliRunner().invoke(app, ["upscale", "a.jpg", "--device", "cpu", *arguments])
+    assert result.exit_code == 0, result.output
+    advice = f"it was compressed to a quality of about {quality}: try --restore"
+    assert (advice in result.stderr) == told
+    again = CliRunner().invoke(app, ["upscale", "a.jpg", "--device", "cpu", *arguments])
+    assert "exists; --overwrite" in str(again.exception)
 
 
 def test_realism_and_the_twins_that_are_meant_by_default(here) -> None:

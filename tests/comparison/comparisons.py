@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from imgan.comparison.compare import Scoring, compare
+from imgan.comparison.compare import compare
 from imgan.comparison.result import Comparison
+from imgan.comparison.scoring import Scoring
 from tests.inference.frame_models import make_clip
 from tests.pipelines.translation_runs import content as translation
 from tests.pipelines.translation_runs import make_pairs

@@ -10,7 +10,8 @@ import torch
 
 from imgan.averaging import average
 from imgan.comparison.arms import plan
-from imgan.comparison.compare import _kinds, compare, compare_models
+from imgan.comparison.compare import compare
+from imgan.comparison.models import _kinds, compare_models
 from imgan.comparison.runs import Run, keep_data
 from imgan.comparison.splits import parts
 from imgan.errors import ImganError, Stopped

@@ -16,6 +16,7 @@ from imgan.comparison.spectrum import BINS, Power, radial_power
 from imgan.comparison.verdict import better, verdict
 from imgan.errors import ImganError
 from imgan.evaluation.metrics import psnr, ssim
+from imgan.model_file import load_model, save_model
 from imgan.shipped import shipped_models
 
 LPIPS = Metric("lpips", "LPIPS", "perception", "lower", 4)
@@ -192,6 +193,33 @@ def test_photos_that_cannot_be_scored_are_left_out_and_told(tmp_path):
         list(judging.samples())
 
 
+def test_models_that_restore_are_scored_on_what_they_were_taught(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shape in (("colour.png", (64, 64, 3)), ("grey.png", (64, 64))):
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / name)
+    plain = load_model(shipped_models()["x4-mse"])
+    paths = {"plain": shipped_models()["x4-mse"]}
+    damage = {"noise_probability": 1.0, "gaussian_noise": [0.3, 0.3], "poisson_noise": [0.3, 0.3]}
+    for name in ("one", "two"):
+        plain.card.recipe["data"] |= {"degradation": "realistic", "realistic": damage}
+        paths[name] = tmp_path / f"{name}.safetensors"
+        save_model(paths[name], plain.card, {"generator": plain.generator.state_dict()})
+
+    def lows(*names):
+        models = {name: paths[name] for name in names}
+        judging = SuperResolution(models, [tmp_path], "cpu", "float32")
+        found = [sample.source for sample in judging.samples()]
+        return found, judging.protocol()[0]
+
+    damaged, protocol = lows("one", "two")
+    assert "the realistic degradation that the models were taught" in protocol
+    assert [low.shape for low in damaged] == [(3, 16, 16), (1, 16, 16)]
+    assert all(torch.equal(*pair) for pair in zip(damaged, lows("one")[0], strict=True))
+    clean, protocol = lows("plain", "one")
+    assert "made by MATLAB's bicubic" in protocol
+    assert all((a - b).std() > 0.05 for a, b in zip(clean, damaged, strict=True))
+
+
 def test_pairs_of_several_folders_are_scored_as_pairs(tmp_path):
     for i, name in enumerate(("one", "two")):
         for side, pixels in (("HR", 64), ("LR", 32)):
@@ -317,7 +345,7 @@ def test_a_twin_that_paid_l1_is_not_called_squared_error():
     found = comparison({"psnr": 30, "lpips": 0.2, "gradient": 0.7}, {"psnr": 28, "lpips": 0.1})
     found.arms[0].cost, found.arms[1].figures["gradient"] = "l1", [0.9]
     said = " ".join(verdict(found))
-    assert "Absolute error comes nearer" in said and "30.00 for L1" in said
+    assert "Absolute error comes nearer" in said and "30.00 dB for L1, 28.00 dB for" in said
     assert "quared" not in said and "MSE" not in said
 
 
@@ -358,7 +386,7 @@ def test_twins_that_do_not_come_up_to_the_baseline_are_not_compared():
         0, Arm("input", "Input", "baseline", figures={"psnr": [23.0], "lpips": [0.3]})
     )
     (said,) = verdict(found)
-    assert said.startswith("Neither twin comes up to input yet (PSNR 23.00; 9.90 for MSE")
+    assert said.startswith("Neither twin comes up to input yet (PSNR 23.00; 9.90 dB for MSE")
     found.arms[0].figures["lpips"] = [0.95]  # blurred, but nearer to the eye
     assert "train longer" not in verdict(found)[0]
 
@@ -378,6 +406,6 @@ def test_a_lost_game_is_told():
     found = comparison({"psnr": 30, "gradient": 0.7}, {"psnr": 30, "gradient": 0.6})
     found.arms[1].warnings = ["the critic has won"]
     said = verdict(found)
-    assert said[0].startswith("They are level in PSNR: 30.00 for MSE")
+    assert said[0].startswith("They are level in PSNR: 30.00 dB for MSE")
     assert any("the game has not made it sharper" in line for line in said)
     assert said[-1] == "Mind that its training warned: the critic has won"

@@ -170,3 +170,19 @@ def test_settings_reach_the_pixels(crop):
     flat = np.full_like(crop, 100)
     assert np.ptp(clean(flat, np.random.default_rng(0))) == 0
     assert np.std(noisy(flat, np.random.default_rng(0))) > 0.5
+
+
+def test_jpeg_comes_last_or_before_the_last_resizing(crop):
+    """At the lowest quality its blocks of eight pixels are nearly flat, of the file or another."""
+    off = {"blur_probability": 0.0, "noise_probability": 0.0, "detour": (1.5, 1.5)}
+    most = {"jpeg_quality": (1, 1), "jpeg_probability": 1.0}
+
+    def inside(last):  # the mean step within blocks over that across their borders
+        degrade = RealisticDegradation(2, RealisticSettings(**off, **most, jpeg_last=last))
+        low = degrade(crop, np.random.default_rng(0)).astype(float).mean(2)
+        steps = np.abs(np.diff(low, axis=1)).mean(0)
+        border = np.arange(1, low.shape[1]) % 8 == 0
+        return steps[~border].mean() / steps[border].mean()
+
+    assert inside(1.0) < 0.5
+    assert inside(0.0) > 0.6

@@ -176,6 +176,28 @@ def test_a_degradation_makes_the_low_twin_from_the_crop(photos):
     assert torch.equal(item["low"], crops[5]["low"])
 
 
+def test_degraded_crops_lie_anywhere_in_what_was_degraded(photos):
+    """Else the blocks of JPEG begin at the same place of every crop."""
+    seen = []
+
+    def mark(image, random):
+        seen.append(image.shape[0])
+        rows, columns = np.mgrid[: image.shape[0] // 2, : image.shape[1] // 2]
+        return np.stack([rows, columns, image[::2, ::2, 0]], axis=2).astype(np.uint8)
+
+    crops = Crops(load_photos([photos], 2, 64), 2, 16, 0.0, seed=0, degrade=mark)
+    corners = set()
+    for index in range(60):
+        item = crops[index]
+        low, high = item["low"], item["high"]
+        assert low.shape == (3, 16, 16)
+        assert torch.equal(low[2], high[0, ::2, ::2])  # both were cut alike
+        corners.add((int(low[0, 0, 0]), int(low[1, 0, 0])))
+    assert set(seen) == {2 * (16 + 8)}
+    for axis in (0, 1):
+        assert {corner[axis] for corner in corners} == set(range(8))
+
+
 def test_every_kind_of_pixel_is_read_as_upscaling_reads_it(tmp_path):
     Image.fromarray(np.full((64, 64), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
     Image.new("RGBA", (64, 64), (255, 0, 0, 51)).save(tmp_path / "glass.png")

@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from imgan.data.damage import Damage
 from imgan.data.degrade import imresize, imresize_uint8
 from imgan.errors import ImganError
 from imgan.evaluation.evaluate import evaluate
@@ -107,6 +108,15 @@ def test_json_holds_everything_and_no_infinity(pairs, tmp_path):
     assert "2 pixels cropped" in " ".join(content["protocol"])
 
 
+def test_damage_comes_before_all_models_and_is_told(pairs):
+    clean = evaluate(["bicubic"], pairs)
+    damaged = evaluate(["bicubic"], pairs, damage=Damage(jpeg=30))
+    assert damaged.models[0].mean["psnr"] < clean.models[0].mean["psnr"] - 0.5
+    assert damaged.protocol[0].endswith("as given in LR/, with JPEG of quality 30 (4:2:0)")
+    assert clean.protocol[0].endswith("as given in LR/")
+    assert evaluate(["bicubic"], pairs, damage=Damage()).to_dict() == clean.to_dict()
+
+
 def test_border(pairs):
     default, explicit, none = (evaluate(["bicubic"], pairs, border=b) for b in (None, 2, 0))
     assert default.models[0].mean == explicit.models[0].mean != none.models[0].mean
@@ -188,6 +198,7 @@ def test_bad_requests(pairs, model, tmp_path):
             r"not enlarge alike \(x2-mse 2 times; x4-mse 4 times\)",
         ),
         ({"models": ["bicubic"], "data": pairs, "realism": 0.3}, "name the model 'imgan'"),
+        ({"models": ["bicubic"], "data": pairs, "restore": True}, "name the model 'imgan'"),
         ({"models": ["none.safetensors"], "data": pairs}, "none.safetensors"),
     ]:
         with pytest.raises(ImganError, match=message):

@@ -327,7 +327,10 @@ def test_the_command_prints_figures_by_horizon_and_how_they_were_measured(
 def test_the_command_refuses_what_does_not_fit(models, clips, photos) -> None:
     for arguments, message in [
         ((models["change"], "x4-mse", clips), "some enlarge and some predict frames"),
-        ((models["change"], clips, "--scale", 2), "--scale, --border and --realism are for"),
+        (
+            (models["change"], clips, "--scale", 2),
+            "--scale, --border, --realism, --restore, --jpeg and --noise are for",
+        ),
         ((models["change"], clips, "-o", "x"), "--direction and --out are for translation"),
         (("x4-mse", photos, "--horizon", 3), "are for models of next frames"),
         ((models["change"], "no-such-clips"), "no-such-clips"),

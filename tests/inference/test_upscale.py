@@ -11,6 +11,7 @@ from PIL import Image as pil
 from torch.nn.functional import interpolate
 
 from imgan import shipped, upscale
+from imgan.data.damage import Damage
 from imgan.data.images import read_image
 from imgan.data.pixels import Frame, Image
 from imgan.errors import ImganError
@@ -23,6 +24,9 @@ from imgan.shipped import shipped_models
 
 torch.set_num_threads(1)
 PHOTOS = Path(__file__).parents[1] / "files" / "photos"
+NAMES = [
+    f"{kind}-{cost}" for kind in ("x2", "x4", "x4-realistic") for cost in ("mse", "adversarial")
+]
 needs_models = pytest.mark.skipif(not shipped_models(), reason="no models in assets/models yet")
 
 
@@ -46,7 +50,7 @@ def small(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     return {
         name: make_model(folder / f"{name}.safetensors", int(name[1]), seed)
-        for seed, name in enumerate(["x2-mse", "x2-adversarial", "x4-mse", "x4-adversarial"])
+        for seed, name in enumerate(NAMES)
     }
 
 
@@ -191,6 +195,32 @@ def test_factor_one_changes_nothing(twins) -> None:
     np.testing.assert_array_equal(upscale(pixels(), 1), pixels())
 
 
+def test_models_that_restore_run_first_and_once(twins) -> None:
+    upscaler = Upscaler(realism=0, restore=True)
+    scales = {0.5: [4], 1: [4], 2: [4], 4: [4], 6: [4, 2], 16: [4, 4]}
+    first = next(models.load("x4-realistic-mse").network.parameters())
+    for factor, wanted in scales.items():
+        passes = upscaler._passes(factor)
+        assert [stage.scale for stage in passes] == wanted
+        restoring = [torch.equal(next(stage.network.parameters()), first) for stage in passes]
+        assert restoring == [True, False][: len(passes)]
+
+
+def test_restoring(twins) -> None:
+    for realism, name in ((0, "x4-realistic-mse"), (1, "x4-realistic-adversarial")):
+        out = upscale(pixels(), realism=realism, restore=True)
+        np.testing.assert_array_equal(out, upscale(pixels(), model=name))
+    assert upscale(pixels(), 1, restore=True).shape == pixels().shape
+    assert not np.array_equal(upscale(pixels(), 1, restore=True), pixels())
+    assert not np.array_equal(upscale(pixels(), restore=True), upscale(pixels()))
+
+
+def test_restoring_without_such_models_is_one_sentence(twins, monkeypatch) -> None:
+    monkeypatch.delitem(twins, "x4-realistic-mse")
+    with pytest.raises(ImganError, match="holds no models that restore"):
+        upscale(pixels(), restore=True)
+
+
 def test_one_pixel(twins) -> None:
     assert upscale(pixels(1, 1)).shape == (4, 4, 3)
 
@@ -215,6 +245,15 @@ def test_grey_is_the_mean_of_equal_channels(twins) -> None:
     wide = upscale(np.repeat(grey, 3, axis=2), precision="float32").astype(int)
     out = upscale(grey, precision="float32").astype(int)
     assert np.abs(out[:, :, 0] - wide.mean(axis=2)).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_black_and_white_stored_as_rgb_stays_so(twins, dtype) -> None:
+    grey = pixels(channels=1, dtype=dtype)
+    for options in ({}, {"model": "x4-mse"}, {"restore": True}, {"scale": 1.5}):
+        out = upscale(np.repeat(grey, 3, axis=2), precision="float32", **options)
+        wanted = upscale(grey, precision="float32", **options)
+        np.testing.assert_array_equal(out, np.repeat(wanted, 3, axis=2))
 
 
 def test_clear_pixels_leave_no_halo(twins) -> None:
@@ -283,6 +322,7 @@ def test_target(target, size) -> None:
         ({"fit": "crop"}, "fit is one of"),
         ({"realism": 1.1}, "realism is from 0 to 1"),
         ({"realism": 0.1, "model": "x4-mse"}, "cannot go with a named model"),
+        ({"restore": True, "model": "x4-mse"}, "restore picks shipped models"),
         ({"model": "x9-mse"}, "there is no model x9-mse"),
         ({"tile": 4}, "tile is at least 16"),
         ({"batch": 0}, "batch is at least 1"),
@@ -338,6 +378,14 @@ def test_community_model(tmp_path) -> None:
     with torch.no_grad():
         wanted = network.eval()(torch.from_numpy(image).permute(2, 0, 1)[None]).clamp(0, 1)
     np.testing.assert_allclose(out, wanted[0].permute(1, 2, 0).numpy(), atol=1e-5)
+    grey = np.repeat(image[..., :1], 3, axis=2)  # which it may be there to colour
+    assert (
+        np.ptp(upscale(grey, model=tmp_path / "compact.pth", precision="float32"), 2).max() > 0.01
+    )
+    next(network.parameters()).data[0] = torch.nan
+    torch.save({"params": network.state_dict()}, tmp_path / "broken.pth")
+    with pytest.raises(ImganError, match=r"broken\.pth: its weights are not finite"):
+        upscale(image, model=tmp_path / "broken.pth")
 
 
 def test_community_files_that_make_no_sense_are_one_sentence(tmp_path) -> None:
@@ -362,16 +410,27 @@ def test_community_without_spandrel(tmp_path, monkeypatch) -> None:
 @needs_models
 @pytest.mark.parametrize("name", [name for name in sorted(shipped_models()) if name[0] == "x"])
 def test_shipped_models_beat_bicubic(name) -> None:
-    """Down by the model's scale and up again, in float32; the adversarial twin stays near."""
+    """Down by the model's scale and up again, in float32; the adversarial twin stays near.
+
+    Those that restore are shown what was compressed in between.
+    """
     scale = int(name[1])
+    damage = Damage(jpeg=50 if "realistic" in name else None)
     for photo in sorted(PHOTOS.glob("*.jpg")):
         sharp = torch.from_numpy(read_image(photo).frames[0].colour.copy()).permute(2, 0, 1) / 255
         small = interpolate(sharp[None], scale_factor=1 / scale, mode="bicubic", antialias=True)
-        small = small.clamp(0, 1)
+        eight = (small[0].clamp(0, 1) * 255).round().byte()
+        small = damage(eight, photo.name)[None] / 255
         cubic = interpolate(small, scale_factor=scale, mode="bicubic").clamp(0, 1)
         ours = upscale(small, model=name, precision="float32")
         error, reference = ((x - sharp).square().mean().item() for x in (ours[0], cubic[0]))
         assert error < reference * (1 if name.endswith("mse") else 2.5), photo.name
+
+
+@needs_models
+def test_shipped_models_are_called_by_their_names() -> None:
+    with pytest.raises(ImganError, match="^nextframe is .* use imgan predict --model nextframe$"):
+        upscale(pixels(), model="nextframe")
 
 
 @needs_models
