@@ -485,6 +485,7 @@ def test_quality_is_worth_bytes(here, run, format) -> None:
         ([], 60, True),
         ([], 90, False),
         (["--model", "x2-mse"], 60, False),
+        (["--restore"], 60, False),
     ],
 )
 def test_compressed_photos_are_told_of_restoring(here, arguments, quality, told):
