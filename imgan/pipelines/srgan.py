@@ -21,7 +21,7 @@ from ..networks import build
 from ..recipe import SRGANRecipe
 from ..recipe.srgan import Photos
 from .critics import make_critic
-from .fidelity import Fidelity
+from .fidelity import DISTANCES, Fidelity
 from .init import start_from
 from .pipeline import Batch, Exact, Networks, Progress
 from .shift import shifted
@@ -85,6 +85,9 @@ class SRGAN:
         low, high = _unit(batch["low"]), _unit(batch["high"])
         fake = players["generator"](low).float()
         costs = self._fidelity.pixels(fake, high)
+        if self.recipe.pixel.chroma:
+            distance = DISTANCES[self.recipe.pixel.kind](chroma(fake), chroma(high))
+            costs["chroma"] = self.recipe.pixel.chroma * distance
         fake, high = shifted(fake, high)
         log: Log = {}
         critic = self._judge(players.get("critic"))
@@ -163,6 +166,15 @@ def with_detail(image: Tensor) -> Tensor:
     """
     mean = avg_pool2d(pad(image, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     return torch.cat([image, (image - mean) / DETAIL], dim=1)
+
+
+def chroma(image: Tensor) -> Tensor:
+    """What an image has beside its luma (Rec. 601): zero where it is grey.
+
+    Shape: ``[N, 3, H, W] -> [N, 3, H, W]``.
+    """
+    luma = 0.299 * image[:, :1] + 0.587 * image[:, 1:2] + 0.114 * image[:, 2:]
+    return image - luma
 
 
 def _unit(images: Tensor) -> Tensor:

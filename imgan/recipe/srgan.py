@@ -103,6 +103,16 @@ class Photos(Strict):
         return self
 
 
+class PhotoPixel(Pixel):
+    """The pixel cost of photos. `chroma` weighs the same cost of the colours alone, without luma.
+
+    The eye sees fine detail in luma, not in colour, and a critic's detail there is coloured grain:
+    with it the game is over luma.
+    """
+
+    chroma: NotNegative = 0.0
+
+
 class PhotoAdversary(Adversary):
     """The game over photos. With `detail` the critic sees what is fine in an image apart, too."""
 
@@ -121,7 +131,7 @@ class SRGANRecipe(Base):
     pipeline: Literal["srgan"]
     scale: Literal[2, 3, 4, 8] = 4
     generator: Annotated[PlainSRSpec | SRResNetSpec, Field(discriminator="name")] = PlainSRSpec()
-    pixel: Pixel = Pixel()
+    pixel: PhotoPixel = PhotoPixel()
     perceptual: Perceptual | None = None
     lpips: Lpips | None = None
     adversary: PhotoAdversary | None = None

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imgan.networks.vgg import VGG19Features
-from imgan.pipelines.srgan import SRGAN, with_detail
+from imgan.pipelines.srgan import SRGAN, chroma, with_detail
 from tests.training.runs import recipe, trainer
 
 
@@ -65,6 +65,19 @@ def test_the_detail_is_what_the_mean_leaves_out():
     fine = seen[0, 3]
     assert fine[:3].abs().max() < 1e-5 and fine.sum().abs() < 1e-3
     assert fine[6, 6] == pytest.approx(0.25 * 24 / 25 / 0.1)
+
+
+def test_chroma_is_what_grey_lacks():
+    grey = torch.rand(2, 1, 4, 5).expand(-1, 3, -1, -1)
+    colour = torch.rand(2, 3, 4, 5)
+    assert chroma(grey).abs().max() < 1e-6
+    torch.testing.assert_close(chroma(colour + grey), chroma(colour))
+
+
+@pytest.mark.parametrize("weight", [0.0, 2.0])
+def test_colours_may_cost_apart_from_luma(tmp_path, weight):
+    trainer(tmp_path, steps=1, pixel={"chroma": weight}).run()
+    assert (rows(tmp_path)[-1].get("chroma", 0.0) > 0) == (weight > 0)
 
 
 def test_every_generator_learns(tmp_path):
