@@ -223,7 +223,7 @@ def _write(found: Comparison, place: Path, figure: Path | None, json_file: Path 
 
 
 def _show(found: Comparison) -> None:
-    """The verdict, then a row an arm."""
+    """The verdict, a row an arm, and what was scored."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -239,7 +239,7 @@ def _show(found: Comparison) -> None:
         table.add_row(escape(one.title), *(_cell(one, metric) for metric in found.metrics))
     console.print(table)
     for line in found.protocol:
-        if line.startswith("no LPIPS"):
+        if line == found.protocol[0] or line.startswith("no LPIPS"):
             console.print(line, highlight=False, markup=False)
 
 

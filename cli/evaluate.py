@@ -243,7 +243,7 @@ def _show(report: Report) -> None:
     console = Console()
     baseline, *others = report.models
     for scores in others or [baseline]:
-        table = Table(title=escape(scores.model))
+        table = Table(title=escape(_label(scores)))
         table.add_column("image", overflow="fold")
         _columns(table, scores)
         for name, row in scores.images.items():
@@ -253,7 +253,7 @@ def _show(report: Report) -> None:
     table.add_column("model", overflow="fold")
     _columns(table, baseline)
     for scores in report.models:
-        table.add_row(escape(scores.model), *_cells(scores.mean))
+        table.add_row(escape(_label(scores)), *_cells(scores.mean))
     console.print(table)
     for line in report.protocol:
         console.print(line, highlight=False, markup=False)
@@ -331,6 +331,13 @@ def _show_frames(report: FrameReport) -> None:
             "no LPIPS: --lpips squeeze, and --lpips-weights FILE where there is no network",
             highlight=False,
         )
+
+
+def _label(scores: Scores) -> str:
+    """The model as it was named; of the shipped twins, in which setting they were."""
+    from ..evaluation.evaluate import TWINS
+
+    return scores.card_name if scores.model == TWINS else scores.model
 
 
 def _columns(table: object, scores: Scores) -> None:

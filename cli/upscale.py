@@ -49,8 +49,8 @@ def upscale(
         bool,
         typer.Option(
             "--restore",
-            help="For photos that are compressed, noisy or a little blurred: undo that as well. "
-            "With --scale 1 it cleans and keeps the size.",
+            help="For photos that are compressed or noisy: undo that as well, into "
+            "photo_x4_restored.png. With --scale 1 it cleans and keeps the size.",
         ),
     ] = False,
     model: Annotated[
@@ -84,6 +84,8 @@ def upscale(
         from ..inference.models import scale_of
 
         label = f"x{scale_of(model)}"
+    if restore:
+        label += "_restored"  # to lie beside the plain one: the advice below is to try both
 
     def make() -> Work:
         from ..inference.upscale import Upscaler

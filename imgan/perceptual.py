@@ -33,7 +33,9 @@ _LPIPS_BACKBONES: dict[Backbone, tuple[str, str]] = {
 }
 
 _VGG_WAY_OUT = "give them as a file (recipe key `perceptual.weights`)"
-_LPIPS_WAY_OUT = "give them as a file (`--lpips-weights`, recipe key `lpips.weights`)"
+_LPIPS_WAY_OUT = (
+    "give them as a file (`--lpips-weights FILE`, in training `--set lpips.weights=FILE`)"
+)
 
 SMALLEST = 32
 """Pixels of a side that LPIPS and its backbones need."""

@@ -58,7 +58,10 @@ class SuperResolution:
         self.scale = self.border = own
         self.count: int | None = len(self._pairs)
         self._made = self._pairs[0].low is None
-        self._degrade = _taught(models.values(), own) if self._made else None
+        taught = _taught(models.values())
+        one = len(taught) == 1 and self._made
+        self._degrade = degradation(taught[0], own) if one else None
+        self._mixed = len(taught) > 1 and self._made
         self._skipped = 0
 
     def samples(self) -> Iterator[Sample]:
@@ -95,11 +98,15 @@ class SuperResolution:
     def protocol(self) -> list[str]:
         """Where the images come from, and what is scored."""
         source = "made by MATLAB's bicubic from the photos" if self._made else "as given in LR/"
+        more = ""
         if self._degrade:
             source = "made from the photos by the realistic degradation that the models were taught"
+        if self._mixed:
+            more = "; some models were taught damaged photos: for those see imgan evaluate --jpeg"
         source += f", of which the middle {MOST}x{MOST} pixels are taken" * (
             self._pairs[0].most is not None
         )
+        source += more
         left = f", {self._skipped} damaged or too small ones left out" * bool(self._skipped)
         count = len(self._pairs) - self._skipped
         return [
@@ -123,11 +130,10 @@ def one_scale(scales: Iterable[int]) -> int:
     return several[0]
 
 
-def _taught(models: Iterable[Path], scale: int) -> RealisticDegradation | None:
-    """The degradation that all models were trained to undo; None: bicubic, or they differ in it."""
+def _taught(models: Iterable[Path]) -> list[Photos]:
+    """The different degradations that the models were trained to undo."""
     photos = [Photos.model_validate(read_card(path).recipe.get("data", {})) for path in models]
-    known = {(each.degradation, repr(each.realistic)) for each in photos}
-    return degradation(photos[0], scale) if len(known) == 1 else None
+    return list({(each.degradation, repr(each.realistic)): each for each in photos}.values())
 
 
 def _degraded(high: Tensor, degrade: RealisticDegradation, name: str) -> Tensor:

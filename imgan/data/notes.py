@@ -25,6 +25,8 @@ _TELLING = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 34665,
 
 _STEPS = 3688
 """Sum of the JPEG standard's example of quantization steps of light (annex K): quality 50."""
+_LEAST = 10
+"""The least of them."""
 
 
 def exif(opened: pil.Image) -> tuple[bytes, int]:
@@ -83,7 +85,9 @@ def quality(opened: pil.Image) -> int | None:
     tables = getattr(opened, "quantization", None)
     if not tables:
         return None
-    share: float = 100 * sum(tables[min(tables)]) / _STEPS  # libjpeg's percentage of the example
+    steps = tables[min(tables)]
+    # libjpeg's percentage of the example; of steps cut off at 255 the least tells it.
+    share: float = 100 * (min(steps) / _LEAST if max(steps) >= 255 else sum(steps) / _STEPS)
     found = round(100 - share / 2 if share <= 100 else 5000 / share)
     return min(100, max(1, found))
 

@@ -73,7 +73,7 @@ def convert(image: Any, change: Change, command: str) -> Any:
             profile = b""
         try:
             frame = from_pil(image)
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # opened only, it may turn out to be truncated
             raise ImganError(f"the image cannot be taken: {error}") from None
         exif = exif_held(image)
         result = change(Image([frame], icc=profile, exif=exif or b""))
@@ -112,7 +112,7 @@ def _array(image: NDArray[Any], change: Change) -> NDArray[Any]:
     if image.dtype.kind == "f":
         try:
             pixels = unit_floats(pixels)
-        except ValueError as error:
+        except (ValueError, OSError) as error:  # opened only, it may turn out to be truncated
             raise ImganError(f"the image cannot be taken: {error}") from None
     result = change(Image([Frame(pixels)])).frames[0].pixels().astype(image.dtype, copy=False)
     return result[:, :, 0] if image.ndim == 2 and result.shape[2] == 1 else result

@@ -35,7 +35,8 @@ COMMANDS = {
 class Upscaling:
     """A network and what it asks of its images (see `tiles.run_tiled`).
 
-    `colours` says that it may be made to colour what is grey.
+    `colours` says that it may be made to colour what is grey, `restores` that it was trained on
+    damaged images.
     """
 
     network: nn.Module
@@ -47,6 +48,7 @@ class Upscaling:
     value_range: tuple[float, float] = (0.0, 1.0)
     bf16: bool = True
     colours: bool = False
+    restores: bool = False
     dtype: torch.dtype = torch.float32
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Upscaling:
@@ -174,7 +176,13 @@ def _own(path: Path, model: Model) -> Upscaling:
     network = model.generator
     reach = card.reach if card.reach is not None else getattr(network, "reach", None)
     return Upscaling(
-        network, card.scale, card.channels, reach, card.size_multiple, 1, card.value_range
+        network,
+        card.scale,
+        card.channels,
+        reach,
+        card.size_multiple,
+        value_range=card.value_range,
+        restores=card.recipe.get("data", {}).get("degradation") == "realistic",
     )
 
 

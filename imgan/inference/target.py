@@ -34,6 +34,8 @@ class Target:
             raise ImganError("give a scale, or width and height, but not both")
         if self.scale is not None and not 0 < self.scale <= LARGEST_SCALE:
             raise ImganError(f"scale is above 0 and at most {LARGEST_SCALE}, not {self.scale:g}")
+        if self.fit != "inside" and not (self.width and self.height):
+            raise ImganError(f"fit {self.fit} is for a width and a height; give both")
         for name, side in (("width", self.width), ("height", self.height)):
             if side is not None and side < 1:
                 raise ImganError(f"{name} is at least 1 pixel, not {side}")

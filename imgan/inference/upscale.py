@@ -31,10 +31,11 @@ class Upscaler:
         realism: 0 keeps to what the pixels tell (highest PSNR, soft), 1 adds detail that looks real
             but may not have been there; the weights of the two shipped twins are blended. 0.5 by
             default.
-        restore: for photos that are compressed, noisy or a little blurred: the shipped twins that
-            were trained to undo that run first, whatever the factor; at a factor of 1 they clean.
+        restore: for photos that are compressed or noisy: the shipped twins that were trained to
+            undo that run first, whatever the factor; up to a factor of 1 they clean.
         model: instead of the shipped twins, a shipped name (``x4-mse``), an imgan model file, or a
-            community ``.pth`` or ``.safetensors`` file.
+            community ``.pth`` or ``.safetensors`` file. Models that were trained on damaged photos
+            run up to a factor of 1, too.
         tile: side of the tiles in input pixels; less takes less memory.
         batch: tiles computed at once; more may be faster on a GPU.
         device: see `device.choose`.
@@ -143,7 +144,8 @@ class Upscaler:
             return [self._given]
         passes: list[models.Upscaling] = []
         scales = self._restoring or self._scales
-        while factor > 1 + 1e-9 or (self._restoring and not passes):
+        restores = self._given.restores if self._given else bool(self._restoring)
+        while factor > 1 + 1e-9 or (restores and not passes):
             scale = next((s for s in scales if s >= factor - 1e-9), scales[-1])
             passes.append(self._given or self._twin(scale, scales is self._restoring))
             factor /= scale
@@ -207,7 +209,7 @@ def upscale(
             two, three and four channels are grey, grey with alpha, RGB and RGBA.
         scale: any factor up to 16; 4 by default, or the model's own. The nearest model at or above
             it runs, and antialiased bicubic interpolation reduces to the exact size; up to 1 the
-            interpolation alone, but for `restore`.
+            interpolation alone, but for models that restore.
         width, height, fit: instead of a factor, the size; see `Target`.
         realism, restore, model, tile, batch, device, precision, tta: see `Upscaler`.
         progress: called with the tiles done and their number.

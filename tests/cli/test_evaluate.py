@@ -52,6 +52,12 @@ def test_damage_is_done_and_told(folder):
     assert "noise of 5 grey levels and JPEG of quality 30" in " ".join(result.output.split())
 
 
+def test_the_table_says_in_which_setting_the_twins_were(folder):
+    result = run("evaluate", "imgan", folder, "--jpeg", 50, "--restore", "--realism", 1)
+    assert result.exit_code == 0, result.output
+    assert "shipped twins that restore, at realism 1" in " ".join(result.output.split())
+
+
 def test_names_are_no_markup(folder, tmp_path):
     (tmp_path / "b").mkdir()
     shutil.copy(next(folder.glob("*.png")), tmp_path / "b" / "a [edit].png")

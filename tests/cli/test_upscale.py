@@ -494,6 +494,9 @@ def test_compressed_photos_are_told_of_restoring(here, arguments, quality, told)
     assert result.exit_code == 0, result.output
     advice = f"it was compressed to a quality of about {quality}: try --restore"
     assert (advice in result.stderr) == told
+    if told:  # what the advice makes lies beside
+        more = CliRunner().invoke(app, ["upscale", "a.jpg", "--restore", "--device", "cpu"])
+        assert "-> a_x4_restored.jpg" in more.stderr
     again = CliRunner().invoke(app, ["upscale", "a.jpg", "--device", "cpu", *arguments])
     assert "exists; --overwrite" in str(again.exception)
 

@@ -217,6 +217,8 @@ def test_models_that_restore_are_scored_on_what_they_were_taught(tmp_path):
     assert all(torch.equal(*pair) for pair in zip(damaged, lows("one")[0], strict=True))
     clean, protocol = lows("plain", "one")
     assert "made by MATLAB's bicubic" in protocol
+    assert "some models were taught damaged photos" in protocol
+    assert "taught" not in lows("plain")[1]
     assert all((a - b).std() > 0.05 for a, b in zip(clean, damaged, strict=True))
 
 

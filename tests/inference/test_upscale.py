@@ -40,6 +40,7 @@ def make_model(path: Path, scale: int, seed: int) -> Path:
         networks={"generator": NetworkCard(name="plainsr", arguments=arguments)},
         scale=scale,
         reach=network.reach,
+        recipe={"data": {"degradation": "realistic"}} if "realistic" in path.stem else {},
     )
     save_model(path, card, {"generator": network.state_dict()})
     return path
@@ -215,6 +216,20 @@ def test_restoring(twins) -> None:
     assert not np.array_equal(upscale(pixels(), restore=True), upscale(pixels()))
 
 
+def test_a_named_model_that_restores_cleans_at_factor_one(twins) -> None:
+    for factor in (0.5, 1):
+        out = upscale(pixels(), factor, model="x4-realistic-mse")
+        np.testing.assert_array_equal(out, upscale(pixels(), factor, realism=0, restore=True))
+    np.testing.assert_array_equal(upscale(pixels(), 1, model="x4-mse"), pixels())
+
+
+def test_a_truncated_photo_that_is_opened_only_is_one_sentence(tmp_path) -> None:
+    pil.fromarray(pixels()).resize((200, 200)).save(tmp_path / "a.jpg", quality=95)
+    (tmp_path / "a.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:3000])
+    with pytest.raises(ImganError, match="cannot be taken"):
+        upscale(pil.open(tmp_path / "a.jpg"))
+
+
 def test_restoring_without_such_models_is_one_sentence(twins, monkeypatch) -> None:
     monkeypatch.delitem(twins, "x4-realistic-mse")
     with pytest.raises(ImganError, match="holds no models that restore"):
@@ -320,6 +335,7 @@ def test_target(target, size) -> None:
         ({"width": 0}, "width is at least 1"),
         ({"width": 5000}, "more than the 16 times"),
         ({"fit": "crop"}, "fit is one of"),
+        ({"fit": "outside", "width": 30}, "fit outside is for a width and a height"),
         ({"realism": 1.1}, "realism is from 0 to 1"),
         ({"realism": 0.1, "model": "x4-mse"}, "cannot go with a named model"),
         ({"restore": True, "model": "x4-mse"}, "restore picks shipped models"),
