@@ -132,7 +132,13 @@ def one_scale(scales: Iterable[int]) -> int:
 
 def _taught(models: Iterable[Path]) -> list[Photos]:
     """The different degradations that the models were trained to undo."""
-    photos = [Photos.model_validate(read_card(path).recipe.get("data", {})) for path in models]
+    data = [read_card(path).recipe.get("data", {}) for path in models]
+    photos = [  # of the rest of a card's recipe nothing is asked: it may be of another version
+        Photos(degradation="realistic", realistic=each.get("realistic", {}))
+        if each.get("degradation") == "realistic"
+        else Photos()
+        for each in data
+    ]
     return list({(each.degradation, repr(each.realistic)): each for each in photos}.values())
 
 

@@ -21,6 +21,29 @@ if TYPE_CHECKING:
 _KERNELS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
+class PoissonNoise(A.ImageOnlyTransform):  # type: ignore[misc]
+    """Noise whose variance grows with brightness, of a deviation at white drawn from a range.
+
+    Means stay as they are. albumentations' own ShotNoise darkens: it draws in linear light.
+    """
+
+    def __init__(self, std_range: tuple[float, float]) -> None:
+        super().__init__(p=1)
+        self.std_range = std_range
+
+    def get_params(self) -> dict[str, Any]:
+        """A deviation, and a seed of its own."""
+        seed = int(self.random_generator.integers(2**32))
+        return {"std": self.py_random.uniform(*self.std_range), "seed": seed}
+
+    def apply(self, img: NDArray[np.uint8], std: float, seed: int, **_: Any) -> NDArray[np.uint8]:
+        """Add it to ``[H, W, C] uint8``."""
+        photons = 1 / max(std, 1e-4) ** 2  # at white
+        drawn = np.random.default_rng(seed).poisson(img * (photons / 255))
+        noisy: NDArray[np.uint8] = np.rint(drawn * (255 / photons)).clip(0, 255).astype(np.uint8)
+        return noisy
+
+
 def realistic_pipelines(scale: int, settings: RealisticSettings) -> tuple[A.Compose, A.Compose]:
     """What `RealisticDegradation` does beside the final resizing.
 
@@ -42,7 +65,7 @@ def realistic_pipelines(scale: int, settings: RealisticSettings) -> tuple[A.Comp
     noise = A.OneOf(
         [
             A.GaussNoise(std_range=settings.gaussian_noise, p=1),
-            A.ShotNoise(scale_range=settings.poisson_noise, p=1),
+            PoissonNoise(settings.poisson_noise),
         ],
         p=settings.noise_probability,
     )

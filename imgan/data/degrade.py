@@ -122,7 +122,7 @@ class RealisticSettings:
     gaussian_noise: tuple[float, float] = (0.004, 0.06)
     """Standard deviation, where white is 1."""
     poisson_noise: tuple[float, float] = (0.005, 0.08)
-    """Of a full-scale pixel over one photon's brightness (albumentations' ShotNoise)."""
+    """Standard deviation at white, where white is 1; it falls with the root of the brightness."""
     noise_probability: float = 0.8
     jpeg_quality: tuple[int, int] = (40, 95)
     jpeg_probability: float = 0.8

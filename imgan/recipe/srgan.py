@@ -53,7 +53,7 @@ class Realistic(Strict):
     blur_probability: Share = 0.8
     detour: tuple[Positive, Positive] = (0.6, 1.6)
     gaussian_noise: tuple[Share, Share] = (0.004, 0.06)
-    poisson_noise: Range = (0.005, 0.08)
+    poisson_noise: tuple[Share, Share] = (0.005, 0.08)
     noise_probability: Share = 0.8
     jpeg_quality: tuple[
         Annotated[int, Field(ge=1, le=100)], Annotated[int, Field(ge=1, le=100)]

@@ -186,3 +186,29 @@ def test_jpeg_comes_last_or_before_the_last_resizing(crop):
 
     assert inside(1.0) < 0.5
     assert inside(0.0) > 0.6
+
+
+@pytest.mark.parametrize("level", [20, 60, 128, 200])
+@pytest.mark.parametrize("kind", ["gaussian_noise", "poisson_noise"])
+def test_noise_keeps_the_mean(level, kind):
+    """albumentations' ShotNoise darkened, and models taught by it brightened noisy photos."""
+    noise = {"gaussian_noise": (0.0, 0.0), "poisson_noise": (0.0, 0.0)} | {kind: (0.03, 0.03)}
+    settings = RealisticSettings(
+        blur_probability=0, detour=(1, 1), noise_probability=1, jpeg_probability=0, **noise
+    )
+    degrade, rng = RealisticDegradation(2, settings), np.random.default_rng(0)
+    flat = np.full((64, 64, 3), level, np.uint8)
+    lows = np.stack([degrade(flat, rng) for _ in range(40)]).astype(float)
+    assert abs(lows.mean() - level) < 0.3
+    assert lows.std() > 1
+
+
+def test_poisson_noise_grows_with_the_root_of_brightness():
+    from imgan.data.augment import PoissonNoise
+
+    noise = PoissonNoise((0.05, 0.05))
+    deviations = [
+        noise.apply(np.full((200, 200, 3), level, np.uint8), std=0.05, seed=0).std()
+        for level in (40, 160)
+    ]
+    assert deviations == pytest.approx([12.75 * (v / 255) ** 0.5 for v in (40, 160)], rel=0.03)
