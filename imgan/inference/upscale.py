@@ -11,6 +11,7 @@ import numpy as np
 from ..data.pixels import Frame, Image, is_grey, resize, split_alpha, spread
 from ..errors import ImganError
 from . import models
+from .borders import extend_flat_sides
 from .convert import Progress, convert, each_frame
 from .device import choose
 from .target import Target
@@ -165,9 +166,10 @@ class Upscaler:
         self, stage: models.Upscaling, pixels: NDArray[Any], progress: Progress
     ) -> NDArray[Any]:
         network = models.for_channels(stage.network, stage.channels, pixels.shape[2])
-        return run_tiled(
+        extended, kept = extend_flat_sides(pixels, stage.reach or 0, stage.scale)
+        answer = run_tiled(
             models.all_eight(network) if self.tta else network,
-            pixels,
+            extended,
             scale=stage.scale,
             reach=stage.reach,
             size_multiple=stage.size_multiple,
@@ -179,6 +181,7 @@ class Upscaler:
             dtype=stage.dtype,
             progress=progress,
         )
+        return answer[kept]
 
 
 def upscale(
