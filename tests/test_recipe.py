@@ -101,6 +101,7 @@ def test_what_is_set_of_a_section_leaves_the_rest_as_it_was():
         (minimal(data={"realistic": {"jpeg_probability": 1}}), "realistic does nothing to bicubic"),
         (minimal(adversary={"noise_until": 5}), "noise_until 5 does nothing without noise"),
         (minimal(data={"collage": 0.7, "contrast": 0.4}), "together at most 1"),
+        (minimal(data={"drawings": 0.1, "degradation": "realistic"}), "drawings are not degraded"),
         (
             minimal(
                 adversary={"critic": {"name": "srgan"}},

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import ImganError
+from .drawing import drawing
 from .photos import PhotoSet, Pixels, shrunk
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Crops(Dataset[dict[str, Tensor]]):
     A place is drawn among those of enough detail, then one of the eight flips and turns; both
     twins move alike. With `degrade` the low twin is made from the high one, otherwise it is cut
     from the photo shrunk as a whole, so that no crop's border shows. `collage` makes other pictures
-    of some crops and shrinks them as `load_photos` shrinks. What is made has a margin; the crop is
+    of some crops and shrinks them as `load_photos` shrinks; `drawings` is the share of those that
+    are drawings in stepped lines instead, without `degrade`. What is made has a margin; the crop is
     cut out of the middle, or where it is degraded anywhere in it: else the blocks of JPEG would
     begin at the same place of every crop, as they do not in the middle of a photo.
     """
@@ -51,9 +53,11 @@ class Crops(Dataset[dict[str, Tensor]]):
         seed: int,
         degrade: Degrade | None = None,
         collage: Collage | None = None,
+        drawings: float = 0.0,
     ) -> None:
         self.photos, self.scale, self.crop = photos, scale, crop
         self.seed, self.degrade, self.collage = seed, degrade, collage
+        self.drawings = drawings
         self.side = with_margin(crop) if degrade or collage else crop
         places = [_places(low, self.side, min_detail) for low in photos.low]
         self.photo = np.repeat(np.arange(len(places)), [len(p) for p in places])
@@ -72,13 +76,17 @@ class Crops(Dataset[dict[str, Tensor]]):
         content = repr((shapes, self.scale, self.crop, len(self.place), self.seed))
         if self.collage:
             content += repr(self.collage)
+        if self.drawings:
+            content += f"drawings {self.drawings}"
         return hashlib.sha256(content.encode()).hexdigest()
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         random = np.random.default_rng((self.seed, index))
         high, low = self._cut(random)
         picture = None
-        if self.collage:
+        if self.drawings and random.random() < self.drawings:
+            high, low = drawing(low, self.scale, random)
+        elif self.collage:
             picture = self.collage(high, lambda: self._cut(random)[0], random)
         if picture is not None:
             high, low = picture, low if self.degrade else shrunk(picture, self.scale)

@@ -73,7 +73,9 @@ class SRGAN:
         side = with_margin(data.crop) if collage or degrade else data.crop
         self._photos = load_photos(folders, scale, side * scale, progress, data.shrink)
         seed = self.recipe.seed
-        return Crops(self._photos, scale, data.crop, data.min_detail, seed, degrade, collage)
+        return Crops(
+            self._photos, scale, data.crop, data.min_detail, seed, degrade, collage, data.drawings
+        )
 
     def data_card(self) -> dict[str, Any]:
         """Count, size and the skipped files."""

@@ -81,7 +81,8 @@ class Photos(Strict):
 
     `collage` is the share of the crops that are cut along crisp shapes and laid over others, and
     `contrast` of those whose contrast is stretched: edges and surfaces as drawings and signs have
-    them, which photos are short of (see `imgan.data.collage`).
+    them, which photos are short of (see `imgan.data.collage`). `drawings` is the share of the crops
+    that are drawings in hard, stepped lines (see `imgan.data.drawing`), before those others.
     """
 
     crop: Annotated[int, Field(ge=8, le=512)] = 48
@@ -91,11 +92,16 @@ class Photos(Strict):
     shrink: Annotated[tuple[Annotated[int, Field(ge=1, le=16)], ...], Field(min_length=1)] = (1,)
     collage: Share = 0.0
     contrast: Share = 0.0
+    drawings: Share = 0.0
 
     @model_validator(mode="after")
     def _effective(self) -> Photos:
         if self.collage + self.contrast > 1:
             raise ValueError("collage and contrast are shares of the crops, together at most 1")
+        if self.drawings and self.degradation != "bicubic":
+            raise ValueError(
+                "drawings are not degraded; set degradation to bicubic, or drawings to 0"
+            )
         if self.degradation == "bicubic" and self.realistic != Realistic():
             raise ValueError(
                 "realistic does nothing to bicubic crops; set degradation to realistic"

@@ -83,6 +83,18 @@ def test_a_degradation_sees_the_collage(photos):
     assert not torch.equal(item["high"], crops(photos, 0, 0)[3]["high"])
 
 
+def test_drawings_take_their_share(photos):
+    made = load_photos([photos], 2, 64)
+    drawn, plain = Crops(made, 2, 16, 0.0, 0, drawings=1.0), Crops(made, 2, 16, 0.0, 0)
+    assert drawn.fingerprint != plain.fingerprint
+    assert drawn[3]["low"].shape == (3, 16, 16) and drawn[3]["high"].shape == (3, 32, 32)
+    colours = [len(drawn[i]["low"].flatten(1).unique(dim=1).T) for i in range(20)]
+    assert max(colours) <= 7, "stepped lines have no colours between"
+    some = Crops(made, 2, 16, 0.0, 0, None, Collage(0.3, 0.3), 0.25)
+    counts = [len(some[i]["low"].flatten(1).unique(dim=1).T) <= 7 for i in range(200)]
+    assert 0.15 < np.mean(counts) < 0.35
+
+
 def test_a_recipe_asks_for_them(photos, tmp_path):
     recipe = load_recipe("x4-mse-collage", ["init=null", "data.crop=8"])
     made = SRGAN(recipe).dataset([photos], lambda done, total: None)
