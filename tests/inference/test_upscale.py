@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image as pil
+from PIL import ImageDraw
 from torch.nn.functional import interpolate
 
 from imgan import shipped, upscale
@@ -455,3 +456,19 @@ def test_shipped_models_keep_flat_colour() -> None:
     for scale, realism in ((2, 0.0), (4, 0.5), (4, 1.0)):
         off = np.abs(upscale(flat, scale, realism=realism).astype(int) - flat[0, 0])
         assert off.max() <= 2  # at the borders, too: they had a dotted frame
+
+
+@needs_models
+def test_shipped_models_do_not_ripple_beside_stepped_lines() -> None:
+    drawn = pil.new("RGB", (64, 64), "white")
+    draw = ImageDraw.Draw(drawn)
+    draw.line((6, 4, 58, 20), fill="black")
+    draw.line((6, 58, 40, 28), fill=(200, 0, 0))
+    ink = np.asarray(drawn).min(2) < 255
+    near = np.zeros_like(ink)
+    for down in range(-2, 3):
+        for right in range(-2, 3):
+            near |= np.roll(ink, (down, right), (0, 1))
+    far = ~near.repeat(4, 0).repeat(4, 1)
+    for realism, level in ((0.0, 235), (0.5, 225), (1.0, 215)):  # white fell to 155
+        assert np.asarray(upscale(drawn, realism=realism))[far].min() >= level
