@@ -46,10 +46,8 @@ def drawing(photo: Pixels, scale: int, rng: Random) -> tuple[Pixels, Pixels]:
         for sheet in (hard, smooth):
             if kind < 2:
                 sheet.line(points, ink, width)
-            elif kind == 2:
-                sheet.ring(points[:2], ink, width, filled, round=True)
             else:
-                sheet.ring(points[:2], ink, width, filled, round=False)
+                sheet.ring(points[:2], ink, width, filled, oval=kind == 2)
     fine = np.asarray(smooth.image).reshape(scale * side, FINER, scale * side, FINER, 3)
     return (fine.mean((1, 3)) + 0.5).astype(np.uint8), np.array(hard.image)
 
@@ -77,13 +75,13 @@ class _Sheet:
                 self.draw.circle(end, thick / 2 - 0.5, ink)
 
     def ring(
-        self, points: list[Point], ink: Colour, width: int, filled: bool, *, round: bool
+        self, points: list[Point], ink: Colour, width: int, filled: bool, *, oval: bool
     ) -> None:
         left, right = sorted(x for x, _ in points)
         top, bottom = sorted(y for _, y in points)
         s = self.scale
         box = (left * s, top * s, (right + 1) * s - 1, (bottom + 1) * s - 1)
-        draw = self.draw.ellipse if round else self.draw.rectangle
+        draw = self.draw.ellipse if oval else self.draw.rectangle
         draw(box, fill=ink if filled else None, outline=ink, width=width * s)
 
 

@@ -112,7 +112,7 @@ def _array(image: NDArray[Any], change: Change) -> NDArray[Any]:
     if image.dtype.kind == "f":
         try:
             pixels = unit_floats(pixels)
-        except (ValueError, OSError) as error:  # opened only, it may turn out to be truncated
+        except ValueError as error:
             raise ImganError(f"the image cannot be taken: {error}") from None
     result = change(Image([Frame(pixels)])).frames[0].pixels().astype(image.dtype, copy=False)
     return result[:, :, 0] if image.ndim == 2 and result.shape[2] == 1 else result
